@@ -1,0 +1,134 @@
+"""The facts that rules judge: what is in a model repo, and what happened when its model ran.
+
+Collectors (`repo`, `metadata`, `archive`, `trial`) fill these in and never judge. All of them are immutable, hold
+plain values only, and import no torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Mapping, Optional, Tuple, Union
+
+if TYPE_CHECKING:
+    from audacitorch.trial.observations import Trial
+
+
+def _empty() -> Mapping[str, Any]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Unavailable:
+    """A fact that could not be had, with the reason as a clause: "model.pt is missing"."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class RepoFile:
+    """A file of a model repo; ``lfs`` is None where nobody can tell whether the Hub keeps it in LFS storage."""
+
+    name: str
+    size: int
+    lfs: Optional[bool] = None
+    sha256: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Repo:
+    """A model repo: where it is from, and the files that a check looks at."""
+
+    source: str  # "folder" or "hub"
+    id: Optional[str] = None
+    revision: Optional[str] = None
+    files: Mapping[str, RepoFile] = field(default_factory=_empty)
+
+
+@dataclass(frozen=True)
+class TextProblem:
+    """Why a text file could not be read, and where."""
+
+    kind: str
+    message: str
+    line: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Card:
+    """README.md's front matter, as the Hub reads it. ``tags`` is None where there is none."""
+
+    present: bool
+    tags: Optional[Tuple[str, ...]] = None
+    front_matter: Mapping[str, Any] = field(default_factory=_empty)
+    problems: Tuple[TextProblem, ...] = ()
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """metadata.json: its fields as they are written, and the line of each (keys are JSON pointers: ``/tags/0``).
+
+    ``problems`` holds what kept it from being one JSON object: kinds ``encoding``, ``syntax``, ``not-an-object``,
+    ``duplicate-key``, ``too-large``. With any but ``duplicate-key``, ``fields`` is empty.
+    """
+
+    fields: Mapping[str, Any] = field(default_factory=_empty)
+    lines: Mapping[str, int] = field(default_factory=_empty)
+    problems: Tuple[TextProblem, ...] = ()
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of an operator call: its TorchScript type where it is known (``?`` where not)."""
+
+    type: str
+    keyword: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """An operator call in an archive's code; ``file`` is the member's path below the archive's top folder."""
+
+    operator: str
+    arguments: Tuple[Argument, ...]
+    file: str
+    line: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Archive:
+    """model.pt as a file.
+
+    ``kind`` is ``torchscript`` or the reason why it is not one: ``empty``, ``lfs-pointer``, ``cut-off``, ``not-a-zip``,
+    ``torch-save``, ``pickle``, ``zip-without-code``, ``unreadable``. ``unsafe`` holds one sentence for each thing that
+    makes it dangerous to unpack, ``code_problems`` the code members that could not be parsed.
+    """
+
+    kind: str
+    detail: str = ""
+    size: int = 0
+    unsafe: Tuple[str, ...] = ()
+    format_version: Optional[int] = None
+    producer: Optional[str] = None
+    members: int = 0
+    unpacked_size: int = 0
+    calls: Tuple[Call, ...] = ()
+    code_problems: Tuple[TextProblem, ...] = ()
+    code_size: int = 0
+    parameters: Optional[int] = None
+    buffers: Optional[int] = None
+    dtypes: Mapping[str, int] = field(default_factory=_empty)
+    constants: int = 0
+    root_type: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that is known about a target; what could not be had says why."""
+
+    repo: Repo
+    card: Union[Card, Unavailable]
+    metadata: Union[Metadata, Unavailable]
+    archive: Union[Archive, Unavailable]
+    trial: Union["Trial", Unavailable]

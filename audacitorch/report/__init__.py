@@ -1,0 +1,1 @@
+"""The report: one immutable result, many thin renderers."""

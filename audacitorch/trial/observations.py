@@ -1,0 +1,113 @@
+"""What happened when a model ran: the worker's observations as one immutable value.
+
+The worker writes JSON lines while it goes, so an abort loses nothing before it; :func:`Trial.from_events` reads as
+many as there are. Another worker, for another runtime, need only write the same lines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+FINISHED = "finished"
+EXCEPTION = "exception"
+SIGNAL = "signal"
+TIMEOUT = "timeout"
+MEMORY = "memory"
+REFUSED = "refused"
+SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An exception, with its whole text; ``memory`` where it was the memory limit that raised it."""
+
+    type: str
+    message: str
+    memory: bool = False
+
+
+@dataclass(frozen=True)
+class TensorFacts:
+    """A tensor's form and its values' range. Statistics are None for an empty tensor, and over finite values only."""
+
+    dtype: str
+    shape: Tuple[int, ...]
+    nan: int = 0
+    inf: int = 0
+    minimum: Optional[float] = None
+    maximum: Optional[float] = None
+    mean: Optional[float] = None
+    rms: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class TimestampFacts:
+    """Timestamps of one analyzer pass, in seconds from the start of the block."""
+
+    unordered: int
+    negative: int
+    beyond_end: int
+    latest: Optional[float]
+    block_seconds: float
+
+
+@dataclass(frozen=True)
+class Output:
+    """What ``forward`` returned. ``kind`` is ``tensor``, ``tuple`` or the name of whatever else it was."""
+
+    kind: str
+    tensors: Tuple[TensorFacts, ...] = ()
+    timestamps: Optional[TimestampFacts] = None
+    #: Samples at the track's rate once the host has resampled the waveform back.
+    track_samples: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One forward pass. ``samples`` is what the model saw, ``track_samples`` what the host cut from the track."""
+
+    purpose: str
+    signal: str
+    channels: int
+    samples: int
+    track_samples: int
+    track_channels: int
+    seconds: Optional[float] = None
+    first: bool = False
+    output: Optional[Output] = None
+    failure: Optional[Failure] = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial from load to end.
+
+    ``ended`` is how the worker's process ended; ``stage`` what it was doing then (``load`` or ``forward``).
+    ``hidden_error`` is the message that 1.9.0 could not show because it aborted while building it.
+    """
+
+    ended: str
+    stage: str = "load"
+    signal: Optional[str] = None
+    reason: str = ""
+    sandbox: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    torch: Optional[str] = None
+    load_seconds: Optional[float] = None
+    load_failure: Optional[Failure] = None
+    hidden_error: Optional[str] = None
+    native_message: str = ""
+    passes: Tuple[Pass, ...] = ()
+    unfinished: Optional[Pass] = None
+    left_out: Tuple[str, ...] = ()
+    minimum_samples: Optional[int] = None
+    repeat_difference_db: Optional[float] = None
+    seam_db: Optional[float] = None
+    realtime_factor: Optional[float] = None
+    peak_memory_bytes: Optional[int] = None
+    seconds: Optional[float] = None
+
+    def to_json(self) -> Dict[str, Any]:
+        """The trial as report.json shows it."""
+        return asdict(self)

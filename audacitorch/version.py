@@ -1,0 +1,6 @@
+"""The versions that reports name."""
+
+__version__ = "1.0.0"
+
+#: The PyTorch release that Audacity's deep-learning builds carry.
+TORCH_VERSION = "1.9.0"
