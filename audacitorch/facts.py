@@ -131,4 +131,4 @@ class Facts:
     card: Union[Card, Unavailable]
     metadata: Union[Metadata, Unavailable]
     archive: Union[Archive, Unavailable]
-    trial: Union["Trial", Unavailable]
+    trial: Union[Trial, Unavailable]

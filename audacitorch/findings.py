@@ -71,5 +71,5 @@ class CouldNotRun:
 def severity_by_host(severity: Severity) -> Mapping[str, str]:
     """``severity`` spelt out for each host; a host that a mapping leaves out is fine with it."""
     if isinstance(severity, str):
-        return {host: severity for host in HOSTS}
+        return dict.fromkeys(HOSTS, severity)
     return {host: severity.get(host, FINE) for host in HOSTS}

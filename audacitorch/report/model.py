@@ -103,7 +103,7 @@ class Report:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Report":
+    def from_json(cls, data: Mapping[str, Any]) -> Report:
         """The report that :meth:`to_json` wrote. Verdicts are computed again, never read.
 
         Raises:

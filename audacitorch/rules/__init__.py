@@ -21,7 +21,7 @@ import importlib
 import inspect
 import pkgutil
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Callable, Dict, Iterable, Mapping, Tuple
 
 from audacitorch.findings import Problem, Severity, severity_by_host
@@ -72,15 +72,13 @@ def rule(
         if name in _registered or unknown:
             raise ValueError(f"rule {name}: " + (f"no fact is called {unknown[0]}" if unknown else "registered twice"))
         family = function.__module__.rpartition(".")[2]
-        _registered[name] = Rule(
-            name, title, reason, hint, severity_by_host(severity), needs, after, family, function
-        )
+        _registered[name] = Rule(name, title, reason, hint, severity_by_host(severity), needs, after, family, function)
         return function
 
     return register
 
 
-@lru_cache(maxsize=None)
+@cache
 def all_rules() -> Mapping[str, Rule]:
     """Every rule by name, each after those that it waits for; modules of this package register themselves."""
     for module in pkgutil.iter_modules(__path__):
