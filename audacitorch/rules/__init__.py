@@ -12,7 +12,8 @@ A rule is written once, in the module of its family::
     def missing_file(repo: Repo) -> Iterator[Problem]: ...
 
 Its name is the function's, with hyphens. Its parameters are the facts that it wants, by name; where one of them
-could not be had, or a rule named in ``after`` found an error, it is skipped and the report says so.
+could not be had, or a rule named in ``after`` found an error, or it raises :class:`NotApplicable`, it is skipped and
+the report says so.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import importlib
 import inspect
 import pkgutil
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from typing import Callable, Dict, Iterable, Mapping, Tuple
 
 from audacitorch.findings import Problem, Severity, severity_by_host
@@ -31,6 +32,10 @@ RuleFunction = Callable[..., Iterable[Problem]]
 #: Facts that exist before a model runs, and the one that exists after.
 STATIC_FACTS = ("repo", "card", "metadata", "archive")
 TRIAL_FACT = "trial"
+
+
+class NotApplicable(Exception):
+    """Raised by a rule that has nothing to say about this target, with the reason as a clause."""
 
 
 @dataclass(frozen=True)

@@ -60,8 +60,6 @@ class Output:
     kind: str
     tensors: Tuple[TensorFacts, ...] = ()
     timestamps: Optional[TimestampFacts] = None
-    #: Samples at the track's rate once the host has resampled the waveform back.
-    track_samples: Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +102,7 @@ class Trial:
     minimum_samples: Optional[int] = None
     repeat_difference_db: Optional[float] = None
     seam_db: Optional[float] = None
+    seam_labels: Optional[int] = None
     realtime_factor: Optional[float] = None
     peak_memory_bytes: Optional[int] = None
     seconds: Optional[float] = None

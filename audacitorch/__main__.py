@@ -1,0 +1,7 @@
+"""`python -m audacitorch`."""
+
+import sys
+
+from audacitorch.cli import main
+
+sys.exit(main())

@@ -1,0 +1,224 @@
+"""From a target to a report: gather facts, judge them by the rules, say what was found."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from threading import Thread
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Tuple, Union
+
+from audacitorch.facts import Archive, Card, Facts, Metadata, Unavailable
+from audacitorch.findings import SPEC, CouldNotRun
+from audacitorch.repo import METADATA, MODEL, README, FolderRepo
+from audacitorch.report.model import Report, Target
+from audacitorch.trial.plan import DEFAULT_MEMORY_BYTES, DEFAULT_TIMEOUT_SECONDS
+
+if TYPE_CHECKING:
+    from audacitorch.rules import Rule
+    from audacitorch.rules.runner import Outcome
+    from audacitorch.trial.observations import Trial
+    from audacitorch.trial.session import TrialSession, WorkerStarter
+
+#: Findings that make running the model pointless (it can't load) or unwise (it means harm).
+CONDEMNED = ("unsafe-archive", "file-access")
+NOT_RUNNABLE = ("missing-file", "lfs-pointer", "not-torchscript", "model-too-large")
+#: The host resamples anything to the model's rate; without a usable rate the trial takes the commonest.
+_ASSUMED_RATE = 44100
+_HIGHEST_RATE = 396000
+#: A static check promises half a second: it takes the hash of what can be read in a part of that.
+_LARGEST_HASHED_STATICALLY = 64 << 20
+
+
+class UnknownRule(ValueError):
+    """A rule was named that there is not."""
+
+    exit_status = 2
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a check is asked to do. ``hosts`` are those that the overall verdict speaks for."""
+
+    hosts: Tuple[str, ...] = (SPEC,)
+    static: bool = False
+    strict: bool = False
+    ignore: Tuple[str, ...] = ()
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    memory_bytes: int = DEFAULT_MEMORY_BYTES
+
+
+def check(
+    repo: FolderRepo, options: Options, start_worker: WorkerStarter, meanwhile: Callable[[], None] = lambda: None
+) -> Report:
+    """Check a model repo that lies in a folder.
+
+    ``start_worker`` makes the worker in which the model runs, unless ``options.static``. It is started first, so that
+    it imports torch while the static work is done here. ``meanwhile`` is called once while the model runs.
+
+    Raises:
+        TargetError: a file of the repo can't be read.
+        UnknownRule: ``options.ignore`` names a rule that there is not.
+    """
+    from audacitorch.trial.process import TrialUnavailable
+    from audacitorch.trial.session import TrialSession
+
+    with ExitStack() as stack:
+        session: Optional[TrialSession] = None
+        failure: Optional[CouldNotRun] = None
+        if not options.static and repo.has(MODEL):
+            try:
+                session = stack.enter_context(TrialSession(start_worker))
+            except TrialUnavailable as error:
+                failure = CouldNotRun("trial", str(error))
+        return _Check(repo, options, meanwhile).run(session, failure)
+
+
+@dataclass
+class _Check:
+    """One check in progress."""
+
+    repo: FolderRepo
+    options: Options
+    meanwhile: Callable[[], None]
+    digest: _Digest = field(init=False)
+
+    def run(self, session: Optional[TrialSession], failure: Optional[CouldNotRun]) -> Report:
+        from audacitorch.rules import all_rules
+        from audacitorch.rules.runner import Outcome, run_rules
+
+        rules = list(all_rules().values())
+        _require_known(self.options.ignore, all_rules())
+        outcome = Outcome(could_not_run=[failure] if failure else [])
+        facts = self.static_facts()
+        run_rules([rule for rule in rules if rule.static], facts, outcome)
+        self.digest = _Digest(self.repo, self.options.static)
+        ended, trial = self.trial(session, facts, outcome)
+        run_rules([rule for rule in rules if not rule.static], replace(facts, trial=trial), outcome)
+        return self.report(facts, trial, ended, outcome)
+
+    def static_facts(self) -> Facts:
+        """Everything that is known without running the model."""
+        from audacitorch.archive import read_archive
+        from audacitorch.card import read_card
+        from audacitorch.metadata import read_metadata
+
+        repo = self.repo
+        metadata: Union[Metadata, Unavailable] = Unavailable(f"{METADATA} is missing")
+        if repo.has(METADATA):
+            metadata = read_metadata(repo.read(METADATA))
+        archive: Union[Archive, Unavailable] = Unavailable(f"{MODEL} is missing")
+        if repo.has(MODEL):
+            with repo.open(MODEL) as file:
+                archive = read_archive(file, repo.facts.files[MODEL].size)
+        card: Union[Card, Unavailable] = read_card(repo.read(README) if repo.has(README) else None)
+        return Facts(repo.facts, card, metadata, archive, Unavailable("the model was not run"))
+
+    def trial(
+        self, session: Optional[TrialSession], facts: Facts, outcome: Outcome
+    ) -> Tuple[str, Union[Trial, Unavailable]]:
+        """How the trial ended, and what it saw, or why there was none."""
+        from audacitorch.trial.observations import REFUSED, SKIPPED
+        from audacitorch.trial.process import TrialUnavailable
+
+        for names, ended, because in ((CONDEMNED, REFUSED, "condemns it"), (NOT_RUNNABLE, SKIPPED, "must pass first")):
+            found = [name for name in names if outcome.has_error(name)]
+            if found:
+                return ended, Unavailable(f"the model was not run: {found[0]} {because}")
+        if self.options.static:
+            return SKIPPED, Unavailable("the model was not run: this was a static check")
+        if session is None:
+            return SKIPPED, Unavailable("the model could not be run")
+        try:
+            trial = session.run(self.plan(facts.metadata), self.meanwhile)
+        except TrialUnavailable as error:
+            outcome.could_not_run.append(CouldNotRun("trial", str(error)))
+            return SKIPPED, Unavailable("the model could not be run")
+        return trial.ended, trial
+
+    def plan(self, metadata: Union[Metadata, Unavailable]) -> Any:
+        """The passes for what the metadata say, with usual values in place of what they do not."""
+        from audacitorch.trial.plan import Plan, standard_passes
+
+        fields: Mapping[str, Any] = metadata.fields if isinstance(metadata, Metadata) else {}
+        rate, multichannel = fields.get("sample_rate"), fields.get("multichannel") is True
+        usable = type(rate) is int and 0 < rate < _HIGHEST_RATE
+        return Plan(
+            model=str(self.repo.path(MODEL)),
+            effect_type=str(fields.get("effect_type")),
+            sample_rate=rate if usable else _ASSUMED_RATE,  # type: ignore[arg-type]
+            multichannel=multichannel,
+            seconds=self.options.timeout_seconds,
+            memory_bytes=self.options.memory_bytes,
+            passes=standard_passes(multichannel),
+        )
+
+    def report(self, facts: Facts, trial: Union[Trial, Unavailable], ended: str, outcome: Outcome) -> Report:
+        """Everything that was found, as one value."""
+        from audacitorch.report.facts_json import archive_to_json, metadata_to_json, trial_to_json
+
+        ignored = set(self.options.ignore)
+        model = self.repo.facts.files.get(MODEL)
+        shown_trial: Dict[str, Any] = (
+            {"ended": ended, "reason": trial.reason} if isinstance(trial, Unavailable) else trial_to_json(trial)
+        )
+        return Report(
+            target=Target(
+                source=self.repo.facts.source,
+                id=self.repo.facts.id,
+                revision=self.repo.facts.revision,
+                model_sha256=self.digest.value(),
+                model_bytes=None if model is None else model.size,
+            ),
+            findings=tuple(
+                sorted((f for f in outcome.findings if f.rule not in ignored), key=lambda found: found.sort_key)
+            ),
+            skipped=tuple(sorted(outcome.skipped, key=lambda skipped: skipped.rule)),
+            could_not_run=tuple(sorted(outcome.could_not_run, key=lambda failure: failure.rule)),
+            ignored=tuple(sorted(ignored & {f.rule for f in outcome.findings})),
+            hosts_wanted=self.options.hosts,
+            strict=self.options.strict,
+            static=self.options.static,
+            trial=shown_trial,
+            metadata=metadata_to_json(facts.metadata) if isinstance(facts.metadata, Metadata) else None,
+            archive=archive_to_json(facts.archive) if isinstance(facts.archive, Archive) else None,
+        )
+
+
+class _Digest:
+    """The sha256 of model.pt, taken in a thread while the worker computes."""
+
+    def __init__(self, repo: FolderRepo, static: bool) -> None:
+        self._value: Optional[str] = None
+        self._thread: Optional[Thread] = None
+        model = repo.facts.files.get(MODEL)
+        if model is None:
+            return
+        self._value = model.sha256
+        if self._value is None and not (static and model.size > _LARGEST_HASHED_STATICALLY):
+            self._thread = Thread(target=self._compute, args=(repo,), daemon=True)
+            self._thread.start()
+
+    def _compute(self, repo: FolderRepo) -> None:
+        digest = hashlib.sha256()
+        with repo.open(MODEL) as file:
+            while True:
+                chunk = file.read(1 << 20)
+                if not chunk:
+                    break
+                digest.update(chunk)
+        self._value = digest.hexdigest()
+
+    def value(self) -> Optional[str]:
+        """The hash in hexadecimal; None for a model that is missing, or too large for a static check."""
+        if self._thread is not None:
+            self._thread.join()
+        return self._value
+
+
+def _require_known(names: Tuple[str, ...], rules: Mapping[str, Rule]) -> None:
+    for name in names:
+        if name not in rules:
+            near = get_close_matches(name, rules, n=1)
+            raise UnknownRule(f"no rule is called {name}" + (f": did you mean {near[0]}?" if near else ""))

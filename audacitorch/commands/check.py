@@ -1,0 +1,109 @@
+"""`audacitorch check`: a model repo, from a folder or from the Hub, to a report and an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable, Iterator
+
+from audacitorch.findings import HOSTS, SPEC
+from audacitorch.target import add_target_arguments, opened_repo
+
+if TYPE_CHECKING:
+    from audacitorch.report.model import Report
+
+FORMATS = ("text", "json", "markdown", "github", "sarif")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `audacitorch check`."""
+    from audacitorch.trial.plan import DEFAULT_MEMORY_BYTES, DEFAULT_TIMEOUT_SECONDS
+
+    add_target_arguments(parser)
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write report.json, .md, .html and .sarif there")
+    parser.add_argument("--static", action="store_true", help="do not run the model: files alone, in half a second")
+    parser.add_argument("--host", choices=(*HOSTS, "all"), default=SPEC, help="whose verdict counts (default: spec)")
+    parser.add_argument("--strict", action="store_true", help="warnings count as errors")
+    parser.add_argument("--ignore", action="append", default=[], metavar="RULE", help="leave out what this rule finds")
+    parser.add_argument("--format", choices=FORMATS, default="text", help="of what is printed (default: text)")
+    parser.add_argument(
+        "--sandbox", choices=("auto", "process", "container"), default="auto", help="where the model runs"
+    )
+    parser.add_argument(
+        "--timeout", type=_positive_seconds, default=DEFAULT_TIMEOUT_SECONDS, metavar="S", help="default: %(default)g s"
+    )
+    parser.add_argument(
+        "--memory", type=_positive_mib, default=DEFAULT_MEMORY_BYTES >> 20, metavar="MB", help="default: %(default)d"
+    )
+
+
+def _positive_seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds above 0")
+    return value
+
+
+def _positive_mib(text: str) -> int:
+    value = int(text)
+    if not 0 < value < 1 << 30:
+        raise argparse.ArgumentTypeError(f"{text} is no number of megabytes above 0")
+    return value
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check the target, show the report, and return its exit status."""
+    from audacitorch.check import Options, check
+    from audacitorch.trial.workers import worker_starter
+
+    hosts = HOSTS if arguments.host == "all" else (arguments.host,)
+    options = Options(
+        hosts=tuple(hosts),
+        static=arguments.static,
+        strict=arguments.strict,
+        ignore=tuple(arguments.ignore),
+        timeout_seconds=arguments.timeout,
+        memory_bytes=arguments.memory << 20,
+    )
+    with opened_repo(arguments.target, arguments.endpoint) as repo, _progress(options.static) as meanwhile:
+        report = check(repo, options, worker_starter(arguments.sandbox), meanwhile)
+    if arguments.report is not None:
+        from audacitorch.report.write import write_reports
+
+        write_reports(report, arguments.report)
+    sys.stdout.write(_render(report, arguments))
+    return report.exit_status
+
+
+@contextmanager
+def _progress(static: bool) -> Iterator[Callable[[], None]]:
+    """Tell somebody at a terminal what is going on; what it yields is to be called while the worker is busy."""
+    told = sys.stderr.isatty() and not static
+
+    def meanwhile() -> None:
+        if told:
+            sys.stderr.write("Running the model in Torch 1.9.0 …")
+            sys.stderr.flush()
+        import rich.console  # noqa: F401  # imported now, while there is time
+
+    yield meanwhile
+    if told:
+        sys.stderr.write("\r\x1b[K")
+
+
+def _render(report: Report, arguments: argparse.Namespace) -> str:
+    """The report in the format that was asked for."""
+    if arguments.format == "text":
+        from audacitorch.report.text import render_for
+
+        return render_for(report, sys.stdout)
+    if arguments.format == "github":
+        from audacitorch.report.annotations import render
+
+        return render(report, folder="" if arguments.target == "." else arguments.target)
+    module = {"json": "jsonfile", "markdown": "markdown", "sarif": "sarif"}[arguments.format]
+    rendered: str = import_module(f"audacitorch.report.{module}").render(report)
+    return rendered

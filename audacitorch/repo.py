@@ -1,0 +1,109 @@
+"""A model repo in a folder: which of its files a check looks at, and reading them within bounds."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO, Dict, Iterator, Optional
+
+from audacitorch.facts import Repo, RepoFile
+
+MODEL = "model.pt"
+METADATA = "metadata.json"
+README = "README.md"
+
+#: More than enough for a card or a README; what is longer is not read to its end.
+LARGEST_TEXT = 4 << 20
+#: Names listed from the top folder, to find what was probably meant by a missing file.
+_MOST_NAMES = 2000
+
+
+class TargetError(Exception):
+    """The target can't be read: there is no such folder, it is no folder, or it may not be read."""
+
+    exit_status = 2
+
+
+class FolderRepo:
+    """A folder with model.pt, metadata.json and README.md, as a checkout or an export leaves it.
+
+    Only regular files count (behind links too, as caches keep them): a pipe or a device is as good as missing.
+    """
+
+    def __init__(self, folder: Path, known: Optional[Repo] = None) -> None:
+        """Look at ``folder``; ``known`` is what the Hub told of it, where it comes from there.
+
+        Raises:
+            TargetError: the folder can't be read.
+        """
+        self.folder = folder
+        self.facts = known if known is not None else Repo(source="folder", files=_files_of(folder))
+
+    def has(self, name: str) -> bool:
+        """Whether the repo holds this file."""
+        return name in self.facts.files
+
+    def path(self, name: str) -> Path:
+        """Where a file lies, links resolved: the sandbox allows reading this path and no other."""
+        return (self.folder / name).resolve()
+
+    def open(self, name: str) -> BinaryIO:
+        """Open one of the repo's files.
+
+        Raises:
+            TargetError: it may not be read, or has gone.
+        """
+        try:
+            return (self.folder / name).open("rb")
+        except OSError as error:
+            raise TargetError(f"{name} can't be read: {error.strerror}") from error
+
+    def read(self, name: str, limit: int = LARGEST_TEXT) -> bytes:
+        """The beginning of a file: at most one byte more than ``limit``, so that a longer one can be told."""
+        with self.open(name) as file:
+            try:
+                return file.read(limit + 1)
+            except OSError as error:
+                raise TargetError(f"{name} can't be read: {error.strerror}") from error
+
+
+def _files_of(folder: Path) -> Dict[str, RepoFile]:
+    try:
+        if not folder.exists():
+            raise TargetError("there is no such folder")
+        if not folder.is_dir():
+            raise TargetError("this is a file: name the folder that holds model.pt and metadata.json")
+        tracked = list(_lfs_patterns(folder))
+        return dict(_regular_files(folder, tracked))
+    except OSError as error:
+        raise TargetError(f"the folder can't be read: {error.strerror}") from error
+
+
+def _regular_files(folder: Path, lfs_patterns: list[str]) -> Iterator[tuple[str, RepoFile]]:
+    with os.scandir(folder) as entries:
+        for count, entry in enumerate(entries):
+            wanted = entry.name in (MODEL, METADATA, README)
+            if count >= _MOST_NAMES and not wanted:
+                continue
+            try:
+                status = entry.stat()
+            except OSError:
+                continue  # a link to nowhere
+            if stat.S_ISREG(status.st_mode):
+                lfs = any(fnmatch.fnmatchcase(entry.name, pattern) for pattern in lfs_patterns)
+                yield entry.name, RepoFile(entry.name, status.st_size, lfs or None)
+
+
+def _lfs_patterns(folder: Path) -> Iterator[str]:
+    """The patterns that .gitattributes hands to Git LFS."""
+    attributes = folder / ".gitattributes"
+    if not attributes.is_file():
+        return
+    with attributes.open("rb") as file:
+        text = file.read(1 << 16).decode("utf-8", "replace")
+    for line in text.splitlines():
+        pattern, *values = line.split() or [""]
+        if "filter=lfs" in values and not pattern.startswith("#"):
+            yield pattern.lstrip("/")

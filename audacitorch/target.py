@@ -1,0 +1,50 @@
+"""TARGET of a command: a folder, or a Hub repo id `author/name[@revision]`, opened as a repo that can be checked."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator, Optional
+
+from audacitorch.repo import FolderRepo, TargetError
+
+_LOOKS_LIKE_AN_ID = re.compile(r"[\w.-]+/[\w.-]+(@.+)?")
+
+
+def add_target_arguments(parser: argparse.ArgumentParser) -> None:
+    """The argument TARGET, and where the Hub is."""
+    parser.add_argument("target", metavar="TARGET", help="a folder, or a Hub repo id: author/name[@revision]")
+    parser.add_argument("--endpoint", metavar="URL", help="of the Hub (default: HF_ENDPOINT, or huggingface.co)")
+
+
+@contextmanager
+def opened_repo(target: str, endpoint: Optional[str] = None) -> Iterator[FolderRepo]:
+    """The target as a repo; what was fetched for it is gone afterwards.
+
+    A folder that exists is taken for a folder; anything else of the form ``author/name`` is asked of the Hub.
+
+    Raises:
+        TargetError: it can't be read. Errors of :mod:`audacitorch.hub.errors` where the Hub was asked.
+    """
+    folder = Path(target)
+    if os.path.lexists(folder) or not _LOOKS_LIKE_AN_ID.fullmatch(target):
+        yield FolderRepo(folder)
+        return
+    with tempfile.TemporaryDirectory(prefix="audacitorch-") as scratch:
+        yield fetched_repo(target, Path(scratch), endpoint)
+
+
+def fetched_repo(target: str, folder: Path, endpoint: Optional[str] = None) -> FolderRepo:
+    """A repo of the Hub, with the files that a check needs brought into ``folder``."""
+    from audacitorch.hub import Hub, fetch, parse_repo_id
+    from audacitorch.hub.errors import RepoNotFound
+
+    repo_id, revision = parse_repo_id(target)
+    try:
+        return FolderRepo(folder, fetch(repo_id, revision, folder, hub=Hub(endpoint)))
+    except RepoNotFound as error:
+        raise TargetError(f"{target} is no folder here, and {error}") from error
