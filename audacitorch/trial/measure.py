@@ -10,6 +10,8 @@ from torch import Tensor
 
 #: Differences are reported within these bounds, in dB, so that silence against silence stays a number.
 QUIETEST_DB, LOUDEST_DB = -300.0, 300.0
+#: Times that differ by less are the same: a millisecond of rounding is nobody's mistake.
+ROUNDING_SECONDS = 1e-3
 
 
 def describe_output(output: Any, samples: int, sample_rate: int) -> Dict[str, Any]:
@@ -61,11 +63,10 @@ def _finite(value: float) -> Optional[float]:
 def describe_timestamps(timestamps: Tensor, block_seconds: float) -> Dict[str, Any]:
     """Order and range of ``(steps, 2)`` start and stop times in seconds from the block's start."""
     starts, stops = timestamps.double().unbind(1)
-    tolerance = 1e-3  # a millisecond of rounding is nobody's mistake
     return {
         "unordered": int((starts >= stops).sum()),
         "negative": int((starts < 0).sum()),
-        "beyond_end": int((stops > block_seconds + tolerance).sum()),
+        "beyond_end": int((stops > block_seconds + ROUNDING_SECONDS).sum()),
         "latest": _finite(stops.max().item()) if len(stops) else None,
         "block_seconds": block_seconds,
     }
@@ -126,4 +127,4 @@ def labels_across(whole: Any, seconds: float) -> int:
     if len(tensors) != 2 or tensors[1].dim() != 2 or tensors[1].shape[1] != 2:
         return 0
     starts, stops = tensors[1].double().unbind(1)
-    return int(((starts < seconds) & (stops > seconds)).sum())
+    return int(((starts < seconds - ROUNDING_SECONDS) & (stops > seconds + ROUNDING_SECONDS)).sum())
