@@ -56,7 +56,11 @@ class TextProblem:
 
 @dataclass(frozen=True)
 class Card:
-    """README.md's front matter, as the Hub reads it. ``tags`` is None where there is none."""
+    """README.md's front matter, as the Hub reads it. ``tags`` is None where there is none.
+
+    ``problems`` holds what kept front matter from being read: kinds ``encoding``, ``syntax``, ``unsafe``,
+    ``too-large``, ``not-an-object``, ``tags``. With any of them, ``tags`` is None.
+    """
 
     present: bool
     tags: Optional[Tuple[str, ...]] = None
@@ -68,8 +72,9 @@ class Card:
 class Metadata:
     """metadata.json: its fields as they are written, and the line of each (keys are JSON pointers: ``/tags/0``).
 
-    ``problems`` holds what kept it from being one JSON object: kinds ``encoding``, ``syntax``, ``not-an-object``,
-    ``duplicate-key``, ``too-large``. With any but ``duplicate-key``, ``fields`` is empty.
+    ``problems`` holds what kept it from being one JSON object: kinds ``encoding``, ``lfs-pointer``, ``syntax``,
+    ``not-an-object``, ``duplicate-key``, ``too-large``. With any but ``duplicate-key``, ``fields`` is empty; of a key
+    that comes twice the first value is kept, as Audacity does. Very long keys have no line.
     """
 
     fields: Mapping[str, Any] = field(default_factory=_empty)
@@ -87,13 +92,27 @@ class Argument:
 
 @dataclass(frozen=True)
 class Call:
-    """An operator call in an archive's code; ``file`` is the member's path below the archive's top folder."""
+    """An operator call in an archive's code; ``file`` is the member's path below the archive's top folder.
+
+    ``arguments`` is None where they can't be told; a method's own value has the keyword ``self``. Where ``called`` is
+    false, the code only names the operator, and may call it by another name.
+    """
 
     operator: str
-    arguments: Tuple[Argument, ...]
+    arguments: Optional[Tuple[Argument, ...]]
     file: str
     line: int
     source: str
+    called: bool = True
+
+
+@dataclass(frozen=True)
+class TypeName:
+    """A name that an annotation in an archive's code uses and that is no class of the archive."""
+
+    name: str
+    file: str
+    line: int
 
 
 @dataclass(frozen=True)
@@ -102,7 +121,9 @@ class Archive:
 
     ``kind`` is ``torchscript`` or the reason why it is not one: ``empty``, ``lfs-pointer``, ``cut-off``, ``not-a-zip``,
     ``torch-save``, ``pickle``, ``zip-without-code``, ``unreadable``. ``unsafe`` holds one sentence for each thing that
-    makes it dangerous to unpack, ``code_problems`` the code members that could not be parsed.
+    makes it dangerous to unpack, ``code_problems`` the code members that could not be read as they should: kinds
+    ``unreadable`` (not even its bytes), ``too-large``, ``syntax`` (only the names of operators are known), ``version``.
+    ``parameters`` and ``buffers`` count elements, and so does ``dtypes``; ``constants`` counts tensors.
     """
 
     kind: str
@@ -114,6 +135,7 @@ class Archive:
     members: int = 0
     unpacked_size: int = 0
     calls: Tuple[Call, ...] = ()
+    types: Tuple[TypeName, ...] = ()
     code_problems: Tuple[TextProblem, ...] = ()
     code_size: int = 0
     parameters: Optional[int] = None

@@ -1,0 +1,181 @@
+"""The base classes that make a PyTorch model one that Audacity can run: scriptable and traceable under Torch 1.9.0.
+
+No ``from __future__ import annotations`` here: ``torch.jit.script`` of 1.9.0 reads annotations as they are. The
+checks are compiled into a scripted file, and recorded as calls in a traced one: both check every input that they get.
+"""
+
+from functools import cache
+from typing import Any, Callable, List, Tuple
+
+try:
+    import torch
+    from torch import Tensor, nn
+except ImportError as error:
+    raise ImportError(
+        "this part of audacitorch needs PyTorch, which is not installed: pip install 'audacitorch[torch]' "
+        "brings Torch 1.9.0, the version inside Audacity (Python 3.9)"
+    ) from error
+
+
+def check_input(x: Tensor) -> Tensor:
+    """The waveform that a model is given, unchanged: ``(channels, samples)``.
+
+    Raises:
+        ValueError: the tensor has another shape.
+    """
+    if x.dim() != 2 or x.numel() == 0:
+        raise ValueError(
+            f"input of shape {list(x.shape)} given, a waveform of shape (channels, samples) wanted, both at least 1"
+        )
+    return x
+
+
+def check_waveform(x: Tensor) -> Tensor:
+    """The waveform that an effect returns, unchanged: ``(output channels, samples)``.
+
+    Raises:
+        ValueError: the tensor has another shape.
+    """
+    if x.dim() != 2:
+        raise ValueError(
+            f"do_forward_pass returned shape {list(x.shape)}, a waveform of shape (channels, samples) wanted"
+        )
+    return x
+
+
+def check_labels(labels: Tensor, timestamps: Tensor) -> Tuple[Tensor, Tensor]:
+    """What a labeler returns, unchanged: ``(steps, classes)`` or ``(steps,)``, and ``(steps, 2)``.
+
+    Raises:
+        ValueError: one of the two has another shape, or their steps differ.
+    """
+    if labels.dim() != 1 and labels.dim() != 2:
+        raise ValueError(
+            f"do_forward_pass returned labels of shape {list(labels.shape)}, (steps, classes) or (steps,) wanted"
+        )
+    if timestamps.dim() != 2 or timestamps.size(1) != 2:
+        raise ValueError(f"do_forward_pass returned timestamps of shape {list(timestamps.shape)}, (steps, 2) wanted")
+    if labels.size(0) != timestamps.size(0):
+        raise ValueError(
+            f"do_forward_pass returned labels of shape {list(labels.shape)} and timestamps of shape "
+            f"{list(timestamps.shape)}, the same number of steps wanted"
+        )
+    return labels, timestamps
+
+
+def _traceable(check: Callable[..., Any]) -> Callable[..., Any]:
+    """The check itself, or its compiled form where a trace is being recorded: that one stays in the trace as a call."""
+    tracing = torch._C._get_tracing_state() is not None  # type: ignore[attr-defined]
+    return _compiled(check) if tracing else check
+
+
+@cache
+def _compiled(check: Callable[..., Any]) -> Callable[..., Any]:
+    compiled: Callable[..., Any] = torch.jit.script(check)  # type: ignore[attr-defined,no-untyped-call]
+    return compiled
+
+
+class WaveformToWaveformBase(nn.Module):
+    """An effect: audio in, audio out. Subclass it and write ``do_forward_pass``.
+
+    Args:
+        model: the model that ``do_forward_pass`` uses as ``self.model``. It is put in evaluation mode.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.model = model
+        self.eval()
+
+    def do_forward_pass(self, x: Tensor) -> Tensor:
+        """The model's work, with whatever comes before and after it.
+
+        Args:
+            x: waveform ``(channels, samples)``, float32, at the metadata's sample rate; one channel, or two where the
+                metadata says ``multichannel`` and the track is stereo. Where it does not, stereo is summed, so samples
+                reach from -2 to 2. The last block of a clip has any number of samples from 1 on.
+
+        Returns:
+            waveform ``(len(labels), samples)``, float32: a track for each channel, as long as the input.
+        """
+        raise NotImplementedError("implement do_forward_pass")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One block: ``(channels, samples)`` to ``(output channels, samples)``.
+
+        Raises:
+            ValueError: input or output has another shape; in a saved file, torch.jit.Error with the same text.
+            TypeError: ``do_forward_pass`` did not return one Tensor.
+        """
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
+            return check_waveform(self.do_forward_pass(check_input(x)))
+        else:  # noqa: RET505 - a branch that is not compiled
+            output = self.do_forward_pass(_traceable(check_input)(x))
+            require_tensor(output, "do_forward_pass returned", "one Tensor of shape (channels, samples)")
+            waveform: Tensor = _traceable(check_waveform)(output)
+            return waveform
+
+
+class WaveformToLabelsBase(nn.Module):
+    """An analyzer: audio in, labels with start and end out. Subclass it and write ``do_forward_pass``.
+
+    Args:
+        model: the model that ``do_forward_pass`` uses as ``self.model``. It is put in evaluation mode.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.model = model
+        self.eval()
+
+    def do_forward_pass(self, x: Tensor) -> Tuple[Tensor, Tensor]:
+        """The model's work, with whatever comes before and after it.
+
+        Args:
+            x: waveform ``(channels, samples)``, as :class:`WaveformToWaveformBase` describes it.
+
+        Returns:
+            labels and timestamps. Labels are class probabilities ``(steps, classes)``, as the specification asks, or
+            class indices ``(steps,)``, as the 3.2 alphas want them; both index the metadata's ``labels``. Timestamps
+            ``(steps, 2)``, floating point, are start and end in seconds from the start of the block. There may be no
+            steps at all, gaps between them, and overlaps of different classes.
+        """
+        raise NotImplementedError("implement do_forward_pass")
+
+    def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:
+        """One block ``(channels, samples)`` to labels ``(steps, classes)`` or ``(steps,)``, timestamps ``(steps, 2)``.
+
+        Raises:
+            ValueError: input or output has another shape; in a saved file, torch.jit.Error with the same text.
+            TypeError: ``do_forward_pass`` did not return two Tensors.
+        """
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
+            labels, timestamps = self.do_forward_pass(check_input(x))
+            return check_labels(labels, timestamps)
+        else:  # noqa: RET505 - a branch that is not compiled
+            output = self.do_forward_pass(_traceable(check_input)(x))
+            require_pair(output, "do_forward_pass returned")
+            checked: Tuple[Tensor, Tensor] = _traceable(check_labels)(output[0], output[1])
+            return checked
+
+
+def require_tensor(output: object, subject: str, wanted: str) -> None:
+    """Raise TypeError unless ``output`` is a Tensor."""
+    if not isinstance(output, Tensor):
+        raise TypeError(f"{subject} {describe(output)}, {wanted} wanted")
+
+
+def require_pair(output: object, subject: str) -> None:
+    """Raise TypeError unless ``output`` is a tuple of two Tensors."""
+    if not isinstance(output, tuple) or len(output) != 2 or not all(isinstance(part, Tensor) for part in output):
+        raise TypeError(f"{subject} {describe(output)}, a tuple of two Tensors (labels, timestamps) wanted")
+
+
+def describe(output: object) -> str:
+    """What a model returned, with every shape in it."""
+    if isinstance(output, Tensor):
+        return f"a Tensor of shape {list(output.shape)}"
+    if isinstance(output, (tuple, list)):
+        parts: List[str] = [describe(part) for part in output[:4]]
+        return f"a {type(output).__name__} of {len(output)}: {', '.join(parts) or 'nothing'}"
+    return f"a value of type {type(output).__name__}"

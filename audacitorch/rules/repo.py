@@ -1,0 +1,105 @@
+"""Rules about the repo itself: its id, its files, and how the Hub stores them."""
+
+from __future__ import annotations
+
+import re
+from typing import Iterator, Optional
+
+from audacitorch.facts import Repo
+from audacitorch.findings import ALPHA, ERROR, NOTE, SPEC, WARNING, Problem
+from audacitorch.metadata import show
+from audacitorch.rules import rule
+
+MODEL = "model.pt"
+METADATA = "metadata.json"
+
+#: Names that people give these files; compared in lower case, in the repo's top folder.
+NEAR_MISSES = {
+    MODEL: re.compile(r".*\.(pt|pth|ptl|ts|jit|torchscript|bin|onnx|safetensors|ckpt)", re.DOTALL),
+    METADATA: re.compile(r"(meta|metadata|model_?card|config|info)(_?data)?\.(json|jsonc|json5|ya?ml|toml|txt)"),
+}
+
+#: The Hub takes no larger file in a plain git push: beyond this, a file is in LFS or Xet storage, or not there.
+LARGEST_PLAIN_FILE = 10_000_000
+
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?")
+
+
+@rule(
+    title="the repo id is `author/name`",
+    reason="Audacity cuts the id at `/` into exactly these two, and asks the Hub for files below them.",
+    hint="Write the id as the model's page on the Hub shows it, such as hugggof/vocal-separation.",
+    severity=ERROR,
+)
+def repo_id(repo: Repo) -> Iterator[Problem]:
+    fault = repo_id_fault(repo.id) if repo.id is not None else None
+    if fault is not None:
+        yield Problem(fault)
+
+
+def repo_id_fault(identifier: str) -> Optional[str]:
+    """Why the Hub can hold no repo of this id, as a sentence; None for an id that it could hold."""
+    parts = identifier.split("/")
+    if len(parts) != 2 or not all(parts):
+        return f"{show(identifier)} is not of the form author/name"
+    for part, what in zip(parts, ("author", "name")):
+        if len(part) > 96:
+            return f"the {what} in {show(identifier)} has {len(part):,} characters, at most 96 are allowed"
+        if "--" in part or ".." in part:
+            return f"the {what} {show(part)} holds -- or .., which the Hub allows in no name"
+        if not _NAME.fullmatch(part):
+            return f"the {what} {show(part)} may hold letters, digits, _ . and - and neither begin nor end with . or -"
+    if parts[1].endswith(".git"):
+        return f"the name {show(parts[1])} must not end with .git"
+    return None
+
+
+@rule(
+    title="model.pt and metadata.json are there",
+    reason="Audacity downloads exactly these two files from the repo's top folder.",
+    hint="Export the model with audacitorch.utils.save_model(serialized_model, metadata, folder).",
+    severity=ERROR,
+    after=("repo-id",),
+)
+def missing_file(repo: Repo) -> Iterator[Problem]:
+    if MODEL not in repo.files and METADATA not in repo.files and not _near_miss(repo, MODEL):
+        what = "no model has been exported here yet: neither model.pt nor metadata.json is there"
+        yield Problem(what, MODEL, details={"missing": [MODEL, METADATA]})
+        return
+    for wanted in (MODEL, METADATA):
+        if wanted in repo.files:
+            continue
+        near = _near_miss(repo, wanted)
+        hint = None
+        if near is not None:
+            hint = f"Is {show(near)} the file? Audacity looks for `{wanted}` in the top folder, by this very name."
+        yield Problem(f"{wanted} is missing", wanted, hint=hint, details={"missing": [wanted]})
+
+
+def _near_miss(repo: Repo, wanted: str) -> Optional[str]:
+    """The file that was probably meant: the same name in other letters or in a folder first, then a usual misnomer."""
+    others = sorted(name for name in repo.files if name not in (MODEL, METADATA))
+    for name in others:
+        if name.rpartition("/")[2].lower() == wanted:
+            return name
+    return next((name for name in others if NEAR_MISSES[wanted].fullmatch(name.lower())), None)
+
+
+@rule(
+    title="model.pt is kept in LFS storage",
+    reason="The alphas show a model only where the Hub's answer has the header x-linked-size, which it has for files in"
+    " LFS or Xet storage and for no others.",
+    hint="git lfs track '*.pt' && git add .gitattributes && git rm --cached model.pt && git add model.pt && git commit",
+    severity={SPEC: WARNING, ALPHA: ERROR},
+    after=("missing-file",),
+)
+def not_in_lfs(repo: Repo) -> Iterator[Problem]:
+    model = repo.files.get(MODEL)
+    if model is None or model.lfs:
+        return
+    if repo.source == "hub":
+        if model.lfs is False:
+            yield Problem("model.pt is committed as a plain file, not in LFS storage", MODEL)
+    elif model.size <= LARGEST_PLAIN_FILE:
+        message = "nothing here says that model.pt will be in LFS storage on the Hub, where Audacity needs it"
+        yield Problem(message, MODEL, severity=NOTE)

@@ -1,0 +1,224 @@
+"""The specification's functions for people who export a model: check it, describe it, save it.
+
+Importing this module imports no torch; only ``validate_metadata`` works without it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Set, Tuple, Union
+
+from audacitorch.findings import ALPHA, ERROR, HOSTS, SPEC, severity_by_host
+from audacitorch.metadata import read_metadata, with_both_domain_fields
+from audacitorch.version import TORCH_VERSION
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["get_example_inputs", "save_model", "test_run", "validate_metadata"]
+
+#: Lengths of example inputs in samples. The first is what a trace records; the others show whether it depends on it.
+EXAMPLE_SAMPLES = (48_000, 16_384, 44_101)
+
+
+def validate_metadata(metadata: Mapping[str, Any]) -> Tuple[bool, str]:
+    """Whether metadata is what the specification asks for, judged as the check judges metadata.json. Uses no network.
+
+    Args:
+        metadata: the fields. ``domains`` and ``domain_tags`` are two names of one field; one of them must be there.
+
+    Returns:
+        True with remarks, or False with every problem, one a line. What only the 3.2 alphas refuse is a remark.
+    """
+    try:
+        problems = _problems_by_host(_with_domain_tags(metadata))
+    except _NotJson as error:
+        return False, str(error)
+    if problems[SPEC]:
+        return False, "\n".join(problems[SPEC])
+    remarks = [f"{ALPHA}: {message}" for message in problems[ALPHA]]
+    return True, "\n".join(["metadata is valid", *remarks])
+
+
+class _NotJson(ValueError):
+    """A value that JSON cannot hold."""
+
+
+def _with_domain_tags(metadata: Mapping[str, Any]) -> Dict[str, Any]:
+    """The fields as :func:`save_model` writes them, where the domain fields can be told."""
+    if not isinstance(metadata, Mapping):
+        raise _NotJson(f"metadata is a {type(metadata).__name__}, a dict of fields is wanted")
+    domains = metadata.get("domains", metadata.get("domain_tags"))
+    if isinstance(domains, (list, tuple)) and all(isinstance(domain, str) for domain in domains):
+        return with_both_domain_fields(metadata)
+    return dict(metadata)
+
+
+def _problems_by_host(metadata: Mapping[str, Any]) -> Dict[str, List[str]]:
+    """What would be an error in a metadata.json of these fields, for each host, by the same rules as a check's."""
+    from audacitorch.rules import all_rules
+
+    facts = read_metadata(_to_json(metadata))
+    found: Dict[str, List[str]] = {host: [] for host in HOSTS}
+    failed: Set[str] = set()
+    for rule in all_rules().values():
+        if rule.family != "metadata" or failed.intersection(rule.after):
+            continue
+        for problem in rule.check(facts):
+            severities = rule.severity if problem.severity is None else severity_by_host(problem.severity)
+            for host in HOSTS:
+                if severities[host] == ERROR:
+                    failed.add(rule.name)
+                    found[host].append(problem.message)
+    return found
+
+
+def _to_json(metadata: Mapping[str, Any]) -> bytes:
+    """The bytes of metadata.json."""
+    try:
+        return (json.dumps(metadata, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise _NotJson("metadata holds half of a surrogate pair, which is no character") from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _NotJson(f"metadata holds a value that JSON has no form for: {error}") from error
+
+
+def save_model(model: Any, metadata: Mapping[str, Any], root: Union[str, Path]) -> None:
+    """Write a model repo: ``model.pt`` and ``metadata.json``, with both ``domains`` and ``domain_tags``.
+
+    Each file is written whole before it takes the place of an older one. If anything fails, no file is touched.
+
+    Args:
+        model: a scripted or traced module.
+        metadata: the fields of metadata.json; see ``docs/metadata.md``.
+        root: the folder to write to. It must exist.
+
+    Raises:
+        ImportError: PyTorch is not installed.
+        TypeError: the model is no ScriptModule.
+        ValueError: the metadata is invalid; the message lists every problem.
+        FileNotFoundError, NotADirectoryError: ``root`` is no folder.
+    """
+    torch = _torch()
+
+    if not isinstance(model, torch.jit.ScriptModule):
+        raise TypeError(
+            f"model is a {type(model).__name__}, not a ScriptModule: "
+            "make one with torch.jit.script(model) or torch.jit.trace(model, example_input)"
+        )
+    valid, message = validate_metadata(metadata)
+    if not valid:
+        raise ValueError("metadata is invalid:\n" + message)
+    folder = Path(root)
+    if not folder.exists():
+        raise FileNotFoundError(f"the folder {str(folder)!r} does not exist: create it first")
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{str(folder)!r} is not a folder")
+    if torch.__version__.partition("+")[0] != TORCH_VERSION:
+        warnings.warn(
+            f"saved with Torch {torch.__version__}; Audacity runs {TORCH_VERSION} and may refuse the file: "
+            f"run `audacitorch check` on the folder",
+            stacklevel=2,
+        )
+    # The archive's top folder is named after the file: hence a file called model.pt, in a folder of its own.
+    with tempfile.TemporaryDirectory(prefix=".save_model-", dir=folder) as scratch:
+        torch.jit.save(model, str(Path(scratch, "model.pt")))
+        Path(scratch, "metadata.json").write_bytes(_to_json(with_both_domain_fields(metadata)))
+        for name in ("model.pt", "metadata.json"):
+            os.replace(Path(scratch, name), folder / name)
+
+
+def get_example_inputs(multichannel: bool = False) -> List[Tensor]:
+    """Blocks of noise as Audacity would pass them, the same ones every time.
+
+    Args:
+        multichannel: also give stereo blocks, as a model with ``multichannel: true`` gets them.
+
+    Returns:
+        waveforms ``(1, samples)``, and ``(2, samples)`` where asked: float32 between -1 and 1, of several lengths.
+    """
+    torch = _torch()
+
+    noise = torch.Generator().manual_seed(0)
+    return [
+        torch.rand(channels, samples, generator=noise) * 2 - 1
+        for channels in ((1, 2) if multichannel else (1,))
+        for samples in EXAMPLE_SAMPLES
+    ]
+
+
+def test_run(model: nn.Module, multichannel: bool = False) -> None:  # noqa: PT028 - no test of pytest's
+    """Run a model on :func:`get_example_inputs` and check what it returns, as the base classes do.
+
+    Args:
+        model: the serialized model, or the wrapper before it is serialized.
+        multichannel: run stereo blocks too; ask for it where the metadata says ``multichannel: true``.
+
+    Raises:
+        ImportError: PyTorch is not installed.
+        RuntimeError: ``forward`` raised; the message names the input's shape.
+        TypeError, ValueError: what it returned is not what Audacity can use; the message names both shapes.
+    """
+    torch = _torch()
+
+    for x in get_example_inputs(multichannel):
+        with torch.no_grad():
+            try:
+                output = model(x.clone())
+            except Exception as error:
+                raise RuntimeError(f"the model failed on an input of shape {list(x.shape)}: {error}") from error
+        subject = f"for an input of shape {list(x.shape)} the model returned"
+        if isinstance(output, tuple):
+            _check_labels(output, subject)
+        else:
+            _check_waveform(output, subject, x.shape[1])
+
+
+test_run.__test__ = False  # type: ignore[attr-defined]  # pytest must not collect it where it is imported
+
+
+def _check_labels(output: Any, subject: str) -> None:
+    from audacitorch.core import check_labels, require_pair
+
+    require_pair(output, subject)
+    labels, timestamps = output
+    _rephrased(subject, check_labels, labels, timestamps)
+    if not timestamps.is_floating_point():
+        raise TypeError(f"{subject} timestamps of {timestamps.dtype}, a floating-point type wanted")
+
+
+def _check_waveform(output: Any, subject: str, samples: int) -> None:
+    from audacitorch.core import check_waveform, require_tensor
+
+    torch = _torch()
+
+    require_tensor(output, subject, f"one Tensor of shape (channels, {samples})")
+    _rephrased(subject, check_waveform, output)
+    if output.dtype != torch.float32:
+        raise TypeError(f"{subject} {output.dtype}, torch.float32 wanted")
+    difference = abs(output.shape[1] - samples)
+    message = f"{subject} shape {list(output.shape)}, (channels, {samples}) wanted"
+    # As the rule output-length has it: Audacity pastes the block at its start, so what follows is shifted.
+    if difference > min(samples // 100, 1024):
+        raise ValueError(message)
+    if difference:
+        warnings.warn(message, stacklevel=3)
+
+
+def _rephrased(subject: str, check: Any, *tensors: Tensor) -> None:
+    """Call one of core's checks; its error says ``subject`` instead of the base class's method."""
+    try:
+        check(*tensors)
+    except ValueError as error:
+        raise ValueError(str(error).replace("do_forward_pass returned", subject)) from None
+
+
+def _torch() -> Any:
+    """PyTorch, or the sentence that says how to get it."""
+    from audacitorch import core
+
+    return vars(core)["torch"]

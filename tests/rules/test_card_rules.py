@@ -1,0 +1,57 @@
+import pytest
+
+from audacitorch.card import read_card
+from audacitorch.findings import HOSTS, WARNING
+from audacitorch.rules import all_rules
+
+
+def problems(rule, data):
+    return list(all_rules()[rule].check(read_card(data)))
+
+
+@pytest.mark.parametrize("tags", ["audacity", "[audacity]", "[audio, audacity]", "\n- audacity"])
+def test_the_tag_is_found_in_every_form(tags):
+    data = f"---\ntags: {tags}\n---\n".encode()
+    assert problems("card-tag-missing", data) == []
+    assert problems("card-front-matter", data) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (None, "there is no README.md"),
+        (b"", "names no tags"),
+        (b"# A model\n", "names no tags"),
+        (b"---\nlicense: mit\n---\n", "names no tags"),
+        (b"---\ntags: [audio]\n---\n", "lack `audacity`"),
+        (b"---\ntags: Audacity\n---\n", '"Audacity" is another tag'),
+        (b"---\ntags: not-audacity\n---\n", "lack `audacity`"),
+    ],
+)
+def test_a_card_without_the_tag_is_found(data, message):
+    (problem,) = problems("card-tag-missing", data)
+    assert message in problem.message
+    assert problem.file == "README.md"
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"---\ntags: [audacity\n---\n", "line 3"),
+        (b"---\na: &a 1\nb: *a\n---\n", "an alias"),
+        ("---\ntags: é\n---\n".encode("latin-1"), "byte 0xE9"),
+        (b'---\ntags: "\\e[31m"\n"\\e[31m": 1\n"\\e[31m": 1\n---\n', "comes twice"),
+        (b"---\ntags: &\x1b[31m\n---\n", ""),
+    ],
+)
+def test_front_matter_that_cannot_be_read_is_one_problem_not_two(data, message):
+    (problem,) = problems("card-front-matter", data)
+    assert message in problem.message
+    assert problem.message.isprintable()
+    assert problems("card-tag-missing", data) == []
+
+
+def test_both_are_warnings_for_every_host():
+    for rule in ("card-tag-missing", "card-front-matter"):
+        assert set(all_rules()[rule].severity.values()) == {WARNING}
+        assert set(all_rules()[rule].severity) == set(HOSTS)

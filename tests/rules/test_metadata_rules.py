@@ -1,0 +1,215 @@
+"""Every rule about metadata.json: what it lets pass, what it finds, for which host, in which line."""
+
+import json
+
+import pytest
+
+from audacitorch.findings import ALPHA, ERROR, FINE, HOSTS, NOTE, SPEC, WARNING, severity_by_host
+from audacitorch.metadata import example, known_fields, read_metadata
+from audacitorch.rules import all_rules
+from audacitorch.rules.metadata import MAX_PER_FIELD
+from audacitorch.violations import nearest
+
+VALID = {
+    "sample_rate": 48000,
+    "domains": ["music"],
+    "domain_tags": ["music"],
+    "short_description": "short",
+    "long_description": "long",
+    "tags": ["volume boost"],
+    "labels": ["boosted"],
+    "effect_type": "waveform-to-waveform",
+    "multichannel": False,
+}
+
+
+def found(metadata):
+    """(rule, problem, severity by host) of every problem that the family finds, as a check runs it."""
+    facts = read_metadata(metadata if isinstance(metadata, bytes) else json.dumps(metadata, indent=1).encode())
+    problems = []
+    failed = set()
+    for rule in all_rules().values():
+        if rule.family == "metadata" and not failed.intersection(rule.after):
+            for problem in rule.check(facts):
+                failed.add(rule.name)
+                severity = rule.severity if problem.severity is None else severity_by_host(problem.severity)
+                problems.append((rule.name, problem, dict(severity)))
+    return problems
+
+
+def only(metadata):
+    ((rule, problem, severity),) = found(metadata)
+    return rule, problem, severity
+
+
+def changed(**fields):
+    return {key: value for key, value in {**VALID, **fields}.items() if value is not ...}
+
+
+BOTH = {SPEC: ERROR, ALPHA: ERROR}
+SPEC_ONLY = {SPEC: ERROR, ALPHA: FINE}
+ALPHA_ONLY = {SPEC: FINE, ALPHA: ERROR}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"sample_rate": 1},
+        {"sample_rate": 384000},
+        {"short_description": "é" * 60, "long_description": "🎸" * 280},
+        {"tags": ["x" * 15, "b", "c", "d", "e"]},
+        {"tags": [], "labels": []},
+        {"labels": ["drums"] * 1000},
+        {"domains": ["music"] * 9},
+        {"domain_tags": ["music", "music", "speech", "other"]},
+        {"confidence_threshold": 0.5, "displayname": "Booster"},
+        {"confidence_threshold": 1},
+        {"name": "booster", "author": "me", "model_size": 12},
+        {"$schema": "metadata.schema.json"},
+    ],
+)
+def test_valid_metadata_gives_no_problem(fields):
+    assert found(changed(**fields)) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule", "severity", "message"),
+    [
+        ({"labels": ...}, "metadata-field-missing", BOTH, "`labels` is missing"),
+        ({"tags": ...}, "metadata-field-missing", BOTH, "`tags` is missing"),
+        ({"domain_tags": ..., "domains": ...}, "metadata-field-missing", BOTH, "neither `domains` nor `domain_tags`"),
+        ({"domain_tags": ...}, "metadata-field-missing", ALPHA_ONLY, "the 3.2 alphas do not read `domains`"),
+        ({"sample_rate": "48000"}, "metadata-field-type", BOTH, '`sample_rate` must be an integer, not "48000"'),
+        ({"sample_rate": 48000.0}, "metadata-field-type", BOTH, "must be an integer, not 48000.0"),
+        ({"sample_rate": True}, "metadata-field-type", BOTH, "must be an integer, not true"),
+        ({"sample_rate": None}, "metadata-field-type", BOTH, "must be an integer, not null"),
+        ({"multichannel": "false"}, "metadata-field-type", BOTH, "`multichannel` must be true or false"),
+        ({"multichannel": 0}, "metadata-field-type", BOTH, "must be true or false, not 0"),
+        ({"tags": "boost"}, "metadata-field-type", BOTH, '`tags` must be a list, not "boost"'),
+        ({"labels": ["a", 7]}, "metadata-field-type", BOTH, "`labels[1]` must be a string, not 7"),
+        ({"labels": {"0": "a"}}, "metadata-field-type", BOTH, "not an object of 1"),
+        ({"effect_type": ["waveform-to-labels"]}, "metadata-field-type", BOTH, "not a list of 1"),
+        ({"domains": "music"}, "metadata-field-type", SPEC_ONLY, "`domains` must be a list"),
+        ({"domain_tags": [1]}, "metadata-field-type", BOTH, "`domain_tags[0]` must be a string"),
+        ({"confidence_threshold": "0.5"}, "metadata-field-type", SPEC_ONLY, "must be a number"),
+        ({"author": 5}, "metadata-field-type", ALPHA_ONLY, "`author` must be a string"),
+        ({"sample_rate": 0}, "metadata-field-range", SPEC_ONLY, "must be above 0 and below 396000, not 0"),
+        ({"sample_rate": -1}, "metadata-field-range", BOTH, "0 to 384000 (audacity-3.2-alpha), not -1"),
+        ({"sample_rate": 384001}, "metadata-field-range", ALPHA_ONLY, "must be 0 to 384000, not 384001"),
+        ({"sample_rate": 396000}, "metadata-field-range", BOTH, "above 0 and below 396000 (spec)"),
+        ({"sample_rate": 10**200}, "metadata-field-range", BOTH, "not 1000000000"),
+        ({"confidence_threshold": 1.5}, "metadata-field-range", SPEC_ONLY, "must be 0 to 1, not 1.5"),
+        ({"short_description": "x" * 61}, "metadata-field-length", BOTH, "has 61 characters, at most 60 characters"),
+        ({"long_description": "🎸" * 281}, "metadata-field-length", BOTH, "has 281 characters, at most 280"),
+        ({"tags": ["x" * 16]}, "metadata-field-length", SPEC_ONLY, "`tags[0]` has 16 characters, at most 15"),
+        ({"tags": list("abcdef")}, "metadata-field-count", BOTH, "`tags` has 6 entries, at most 5"),
+        ({"domain_tags": ["music"] * 5}, "metadata-field-count", ALPHA_ONLY, "has 5 entries, at most 4"),
+        ({"tags": ["a", "b", "a"]}, "metadata-field-value", ALPHA_ONLY, '`tags[2]` repeats "a"'),
+        ({"effect_type": "Waveform-To-Labels"}, "metadata-field-value", BOTH, 'not "Waveform-To-Labels"'),
+        ({"effect_type": "waveform-to-midi"}, "metadata-field-value", BOTH, "one of waveform-to-waveform, "),
+        (
+            {"domains": ["speach"], "domain_tags": ["speach"]},
+            "metadata-domain-unknown",
+            {SPEC: WARNING, ALPHA: ERROR},
+            '`domain_tags` names "speach"',
+        ),
+        ({"domains": ["Music"]}, "metadata-domain-unknown", {SPEC: WARNING, ALPHA: FINE}, '`domains` names "Music"'),
+        ({"sampel_rate": 1}, "metadata-unknown-field", dict.fromkeys(HOSTS, NOTE), "is `sample_rate` meant?"),
+        ({"license": "MIT"}, "metadata-unknown-field", dict.fromkeys(HOSTS, NOTE), 'reads the field "license"'),
+    ],
+)
+def test_one_defect_gives_one_problem_with_its_field_value_and_limit(fields, rule, severity, message):
+    name, problem, severities = only(changed(**fields))
+    assert (name, severities) == (rule, severity)
+    assert message in problem.message
+    assert problem.file == "metadata.json"
+    assert problem.line is not None
+
+
+@pytest.mark.parametrize(
+    ("data", "rule", "line"),
+    [
+        (b"{", "metadata-json", 1),
+        (b"[]", "metadata-json", 1),
+        (b'{"a": 1,\n"a": 2}', "metadata-json", 2),
+        (b" " * 600_000, "metadata-json", None),
+        (b"version https://git-lfs.github.com/spec/v1\n", "metadata-json", 1),
+        (b"\xff\xfe{\x00}\x00", "metadata-encoding", 1),
+        (b"\xef\xbb\xbf{}", "metadata-encoding", 1),
+    ],
+)
+def test_a_file_that_cannot_be_read_gives_one_problem_and_no_missing_fields(data, rule, line):
+    name, problem, severity = only(data)
+    assert (name, problem.line, severity) == (rule, line, BOTH)
+
+
+def test_each_problem_stands_on_the_line_of_its_value():
+    text = json.dumps(changed(tags=["ok", "x" * 16], multichannel=1, colour="red"), indent=1)
+    lines = text.split("\n")
+    by_rule = {rule: lines[problem.line - 1] for rule, problem, _ in found(text.encode())}
+    assert "x" * 16 in by_rule["metadata-field-length"]
+    assert "multichannel" in by_rule["metadata-field-type"]
+    assert "colour" in by_rule["metadata-unknown-field"]
+
+
+def test_a_misspelt_field_is_named_where_the_right_one_is_missed():
+    metadata = changed(sample_rate=..., sampleRate=48000)
+    (missing,) = [problem for rule, problem, _ in found(metadata) if rule == "metadata-field-missing"]
+    assert missing.hint == 'Rename "sampleRate" to `sample_rate`.'
+
+
+@pytest.mark.parametrize(
+    ("fields", "hint"),
+    [
+        ({"sample_rate": "44100"}, 'Write "sample_rate": 44100.'),
+        ({"sample_rate": 44100.0}, 'Write "sample_rate": 44100.'),
+        ({"sample_rate": "nan"}, 'Write "sample_rate": 48000.'),
+        ({"tags": "boost"}, 'Write "tags": ["boost"].'),
+        ({"effect_type": "Waveform to labels"}, 'Write "effect_type": "waveform-to-labels".'),
+        ({"domains": ["Music"]}, 'Write "music".'),
+        ({"labels": ...}, 'Add "labels": ["drums", "bass"].'),
+    ],
+)
+def test_hints_are_ready_to_paste(fields, hint):
+    assert only(changed(**fields))[1].hint == hint
+
+
+def test_every_example_is_valid():
+    lines = [example(field) for field in known_fields() if example(field)]
+    assert set(VALID) < {line.split('"')[1] for line in lines}
+    assert found(("{" + ",".join(lines) + "}").encode()) == []
+
+
+def test_ten_thousand_wrong_values_are_not_ten_thousand_problems():
+    problems = found(changed(labels=[1] * 10_000))
+    assert len(problems) == MAX_PER_FIELD + 1
+    assert problems[-1][1].message == f"`labels` has {10_000 - MAX_PER_FIELD:,} more of these"
+    unknown = found({**VALID, **{f"zzz{number}": 1 for number in range(5000)}})
+    assert len(unknown) == MAX_PER_FIELD + 1
+    domains = [f"d{number}" for number in range(5000)]
+    assert len(found(changed(domain_tags=domains[:4], domains=domains))) == MAX_PER_FIELD + 1
+    repeated = ("{" + ",".join(['"a": 1'] * 5000) + "}").encode()
+    assert len(found(repeated)) == MAX_PER_FIELD + 1
+
+
+def test_nothing_that_a_stranger_wrote_reaches_a_message_unescaped():
+    evil = "\x1b[31m\r\n::error::\u202e"
+    metadata = {**changed(effect_type=evil, domains=[evil], tags=[evil, evil], labels=[0]), evil: evil}
+    problems = found(metadata)
+    assert len(problems) >= 5
+    for _, problem, _ in problems:
+        assert (problem.message + (problem.hint or "")).isprintable()
+
+
+@pytest.mark.parametrize("written", ["sampleRate", "sample-rate", "SAMPLE_RATE", "samplerate", "sample_rates"])
+def test_names_are_found_however_they_are_misspelt(written):
+    assert nearest(written, ("labels", "sample_rate")) == "sample_rate"
+
+
+def test_A28_A29_A84_a_displayname_is_accepted():
+    assert found(changed(displayname="Vocal remover, 48 kHz")) == []
+
+
+def test_A31_the_optional_confidence_threshold_is_known():
+    assert found(changed(effect_type="waveform-to-labels", confidence_threshold=0.3)) == []
