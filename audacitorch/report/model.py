@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple, Type
 
-from audacitorch.findings import ERROR, HOSTS, SPEC, WARNING, CouldNotRun, Finding, Skipped
+from audacitorch.findings import ERROR, HOSTS, SEVERITIES, SPEC, WARNING, CouldNotRun, Finding, Skipped
+from audacitorch.report.facts_json import ERROR_LIMIT, OPERATOR_LIMIT, plain
 from audacitorch.version import TORCH_VERSION, __version__
 
 SCHEMA_VERSION = 1
@@ -59,10 +60,23 @@ class Report:
         """How many findings have this severity, for one host or for any."""
         return sum(f.severity == severity and (host is None or host in f.hosts) for f in self.findings)
 
+    def blocks(self, finding: Finding, host: str) -> bool:
+        """Whether this finding keeps the model from passing on ``host``; a strict check counts warnings too."""
+        return host in finding.hosts and (finding.severity == ERROR or (self.strict and finding.severity == WARNING))
+
+    @property
+    def findings_in_order(self) -> Tuple[Finding, ...]:
+        """The findings as people should meet them: those that block a wanted host, then by severity and place."""
+
+        def order(finding: Finding) -> Tuple[Any, ...]:
+            blocks = any(self.blocks(finding, host) for host in self.hosts_wanted)
+            return (not blocks, *finding.sort_key)
+
+        return tuple(sorted(self.findings, key=order))
+
     def host_verdict(self, host: str) -> str:
         """``pass``, ``fail`` or ``unknown`` for one host."""
-        blocking = (ERROR, WARNING) if self.strict else (ERROR,)
-        if any(f.severity in blocking and host in f.hosts for f in self.findings):
+        if any(self.blocks(finding, host) for finding in self.findings):
             return FAIL
         return UNKNOWN if self.could_not_run else PASS
 
@@ -86,7 +100,7 @@ class Report:
         """The report as plain JSON values, as report.schema.json describes them."""
         return {
             "schema_version": SCHEMA_VERSION,
-            "tool": dict(self.tool),
+            "tool": plain(self.tool),
             "target": asdict(self.target),
             "verdict": self.verdict,
             "hosts": self.hosts,
@@ -97,26 +111,26 @@ class Report:
             "skipped": [asdict(s) for s in self.skipped],
             "could_not_run": [asdict(c) for c in self.could_not_run],
             "ignored": list(self.ignored),
-            "trial": None if self.trial is None else dict(self.trial),
-            "metadata": None if self.metadata is None else dict(self.metadata),
-            "archive": None if self.archive is None else dict(self.archive),
+            "trial": _facts_to_json(self.trial),
+            "metadata": _facts_to_json(self.metadata),
+            "archive": _facts_to_json(self.archive),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Report:
-        """The report that :meth:`to_json` wrote. Verdicts are computed again, never read.
+        """The report that :meth:`to_json` wrote. Verdicts are computed again, unknown fields passed over.
 
         Raises:
-            ValueError: the report was written by a later version of this tool.
+            ValueError: the report was written by a later version of this tool, or holds a severity that there is not.
             KeyError: a required field is missing.
         """
         if data["schema_version"] > SCHEMA_VERSION:
             raise ValueError(f"report has schema version {data['schema_version']}, this tool reads {SCHEMA_VERSION}")
         return cls(
-            target=Target(**data["target"]),
-            findings=tuple(Finding(**{**f, "hosts": tuple(f["hosts"])}) for f in data["findings"]),
-            skipped=tuple(Skipped(**s) for s in data["skipped"]),
-            could_not_run=tuple(CouldNotRun(**c) for c in data["could_not_run"]),
+            target=Target(**_known(Target, data["target"])),
+            findings=tuple(_finding_from_json(f) for f in data["findings"]),
+            skipped=tuple(Skipped(**_known(Skipped, s)) for s in data["skipped"]),
+            could_not_run=tuple(CouldNotRun(**_known(CouldNotRun, c)) for c in data["could_not_run"]),
             ignored=tuple(data["ignored"]),
             hosts_wanted=tuple(data["hosts_wanted"]),
             strict=data["strict"],
@@ -128,5 +142,23 @@ class Report:
         )
 
 
+def _known(kind: Type[Any], data: Mapping[str, Any]) -> Dict[str, Any]:
+    names = {known.name for known in fields(kind)}
+    return {name: value for name, value in data.items() if name in names}
+
+
+def _facts_to_json(facts: Optional[Mapping[str, Any]]) -> Optional[Dict[str, Any]]:
+    shown: Optional[Dict[str, Any]] = plain(facts, text_limit=ERROR_LIMIT, item_limit=OPERATOR_LIMIT, depth=10)
+    return shown
+
+
 def _finding_to_json(finding: Finding) -> Dict[str, Any]:
-    return {**vars(finding), "hosts": list(finding.hosts), "details": dict(finding.details)}
+    shown: Dict[str, Any] = plain({**vars(finding), "hosts": list(finding.hosts)}, text_limit=ERROR_LIMIT, depth=8)
+    return shown
+
+
+def _finding_from_json(data: Mapping[str, Any]) -> Finding:
+    finding = Finding(**{**_known(Finding, data), "hosts": tuple(data["hosts"])})
+    if finding.severity not in SEVERITIES:
+        raise ValueError(f"report holds the severity {finding.severity!r}, which there is not")
+    return finding

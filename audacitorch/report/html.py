@@ -1,0 +1,38 @@
+"""The report as one HTML page: no script, nothing to load, light or dark as the reader's system is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from audacitorch.report import content, measured
+from audacitorch.report.escape import visible, visible_lines, without_commands
+from audacitorch.report.model import Report
+
+_MOST_ALIKE = 200
+
+
+def render(report: Report) -> str:
+    """The page. Its template escapes whatever is put into it, and shows what could not be seen."""
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(
+        loader=PackageLoader("audacitorch.report"),
+        autoescape=True,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("report.html").render(
+        report=report,
+        content=content,
+        rows=measured.rows(report),
+        passes=measured.passes(report),
+        lines=visible_lines,
+        most_alike=_MOST_ALIKE,
+    )
+    return without_commands(page)
+
+
+def _shown(value: Any) -> Any:
+    """Whatever the template prints: text from a repo is made visible, markup of the template's own is left alone."""
+    return visible(value, 20_000) if type(value) is str else value

@@ -1,0 +1,31 @@
+"""report.json: everything a check found, as report.schema.json describes it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from audacitorch.report.model import Report
+
+
+def render(report: Report) -> str:
+    """The whole report as JSON in ASCII, which no terminal and no log takes for anything else."""
+    return dumps(report.to_json())
+
+
+def dumps(value: Any) -> str:
+    """``value`` as indented JSON. Characters that a terminal or GitHub's runner would act on are written as escapes."""
+    text = json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False)
+    return text.replace("\x7f", "\\u007f").replace("##[", "\\u0023#[") + "\n"
+
+
+def load(text: str) -> Report:
+    """The report that :func:`render` wrote.
+
+    Raises:
+        ValueError: ``text`` is not JSON, or not a report that this version reads.
+    """
+    try:
+        return Report.from_json(json.loads(text))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a report of audacitorch: {error}") from error

@@ -1,0 +1,86 @@
+"""The report as GitHub-flavoured Markdown: for a job's summary, and short enough for a comment."""
+
+from __future__ import annotations
+
+from typing import Iterator, List
+
+from audacitorch.report import content, measured
+from audacitorch.report.escape import markdown, markdown_block, markdown_code, without_commands
+from audacitorch.report.model import FAIL, PASS, Report
+
+#: GitHub refuses a longer job summary, in bytes, and a longer comment, in characters.
+SUMMARY_LIMIT = 1_048_576
+COMMENT_LIMIT = 65_536
+
+_MARKS = {PASS: "✅", FAIL: "❌"}
+_UNDECIDED = "❔"
+_MOST_ALIKE = 20
+_MOST_LINES = 20
+_ROOM_FOR_ENDING = 200
+
+
+def render(report: Report, *, limit: int = SUMMARY_LIMIT) -> str:
+    """The report in at most ``limit`` bytes of UTF-8; the most important first, and what did not fit counted."""
+    shown: List[str] = []
+    room = limit - _ROOM_FOR_ENDING
+    parts = list(_parts(report))
+    for part in parts:
+        room -= len(part.encode()) + 2
+        if room < 0:
+            break
+        shown.append(part)
+    if len(shown) < len(parts):
+        shown.append(f"*{len(parts) - len(shown):,} more parts did not fit here: the report itself has them.*")
+    return without_commands("\n\n".join(shown)) + "\n"
+
+
+def render_comment(report: Report) -> str:
+    """The report for an issue or a pull request."""
+    return render(report, limit=COMMENT_LIMIT)
+
+
+def _parts(report: Report) -> Iterator[str]:
+    """The report in self-contained pieces, the most important first."""
+    yield f"## {_mark(report.verdict)} {markdown(content.headline(report), 600)}"
+    heed = [content.menu(report), *content.notices(report)]
+    yield from (markdown(line, 600) for line in heed if line)
+    yield _hosts(report)
+    for severity, groups in content.sections(report):
+        yield f"### {content.SECTION_TITLES[severity]} ({report.count(severity):,})"
+        for group in groups:
+            yield _group(report, group)
+    yield "### Facts"
+    rows = (f"| {markdown(label)} | {markdown(value, 600)} |" for label, value in measured.rows(report))
+    yield "\n".join(["| | |", "| --- | --- |", *rows])
+
+
+def _mark(verdict: str) -> str:
+    return _MARKS.get(verdict, _UNDECIDED)
+
+
+def _hosts(report: Report) -> str:
+    lines = ["| host | verdict | errors | warnings | notes |", "| --- | --- | ---: | ---: | ---: |"]
+    for host, verdict in report.hosts.items():
+        numbers = " | ".join(f"{report.count(severity, host):,}" for severity in content.SECTION_TITLES)
+        lines.append(f"| {markdown(host)} | {_mark(verdict)} {verdict} | {numbers} |")
+    return "\n".join(lines)
+
+
+def _group(report: Report, group: content.Group) -> str:
+    only_for = f" (only {markdown(group.only_for)})" if group.only_for else ""
+    lines = [f"- **{markdown(group.rule)}**{only_for}"]
+    if group.hint:
+        lines[0] += f": {markdown(group.hint, 1000)}"
+    for finding in group.findings[:_MOST_ALIKE]:
+        where = content.place(finding)
+        place = f"{markdown_code(where, 300)}: " if where else ""
+        lines.append(f"  - {place}{markdown(content.first_line(finding), 1000)}")
+        if finding.hint and not group.hint:
+            lines[-1] += f" {markdown(finding.hint, 1000)}"
+        evidence = content.evidence(report, finding)
+        if evidence:
+            lines += ["", f"    {markdown_block(evidence, _MOST_LINES)}", ""]
+    hidden = len(group.findings) - _MOST_ALIKE
+    if hidden > 0:
+        lines.append(f"  - and {hidden:,} more")
+    return "\n".join(lines).rstrip()

@@ -1,0 +1,34 @@
+"""Typical reports, kept as files.
+
+Write them anew, and read what changed, with: AUDACITORCH_WRITE_GOLDEN=1 pytest tests/report/test_report_golden.py
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from audacitorch.report import annotations, html, jsonfile, markdown, text
+
+from .samples import SAMPLES
+
+DATA = Path(__file__).parent / "data"
+FORMATS = {
+    "txt": text.render,
+    "md": markdown.render,
+    "json": jsonfile.render,
+    "html": html.render,
+    "commands": annotations.render,
+}
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_typical_report_is_as_it_was(name: str, ending: str) -> None:
+    kept = DATA / f"{name}.{ending}"
+    shown = FORMATS[ending](SAMPLES[name]())
+    if os.environ.get("AUDACITORCH_WRITE_GOLDEN"):
+        kept.write_text(shown, encoding="utf-8")
+    assert shown == kept.read_text(encoding="utf-8")

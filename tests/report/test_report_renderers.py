@@ -1,0 +1,283 @@
+"""What holds for every renderer: hostile text is escaped, the first line says it, limits are kept."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from audacitorch.findings import ALPHA, HOSTS, SPEC, Finding
+from audacitorch.report import annotations, content, html, jsonfile, markdown, sarif, text
+from audacitorch.report.escape import markdown_block, visible, visible_lines, without_commands
+from audacitorch.report.model import Report, Target
+from audacitorch.report.write import write_reports
+
+from .samples import SAMPLES, effect, hostile, labeler, static, trial, trial_to_json, undecided, voice_activity
+
+RENDERERS = {
+    "text": text.render,
+    "json": jsonfile.render,
+    "markdown": markdown.render,
+    "comment": markdown.render_comment,
+    "annotations": annotations.render,
+    "sarif": sarif.render,
+    "html": html.render,
+}
+UNSEEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+PIECES = (
+    "\x1b[31m \n \r\n ::error:: :: ##[group] @octocat #1 GH-1 <script> </script> <b> </pre> </code> | ` ``` * _ [a](b) "
+    "![ \\ &lt; & %0A \u202e \u2028 \ud800 \x9b \x00 - 1. # a https://evil.example www.evil.example $ ~~ {{x}} é \t"
+)
+NASTY = st.lists(st.sampled_from([*PIECES.split(" "), " ", "    ", "- ", "1. ", "\u3000"]), max_size=12).map("".join)
+
+
+class Tags(HTMLParser):
+    """The tags and attributes of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list = []
+        self.attributes: list = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self.tags.append(tag)
+        self.attributes += [name for name, _ in attrs]
+
+
+def check_no_harm(name: str, shown: str) -> None:
+    assert not UNSEEN.search(shown), f"{name} shows a character that nobody sees"
+    shown.encode()
+    commands = [line for line in shown.splitlines() if line.lstrip().startswith("::")]
+    if name == "annotations":
+        assert commands == shown.splitlines()
+        assert all(re.match(r"::(error|warning|notice) [a-z]+=[^:]*::", line) for line in commands)
+    else:
+        assert not commands
+    assert "##[" not in shown
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+@given(NASTY)
+@settings(max_examples=25, deadline=None)
+def test_hostile_text_never_comes_out_raw(name: str, nasty: str) -> None:
+    check_no_harm(name, RENDERERS[name](hostile(nasty)))
+
+
+@given(NASTY)
+@settings(max_examples=40, deadline=None)
+def test_markdown_holds_no_markup_mention_or_broken_table(nasty: str) -> None:
+    shown = markdown.render_comment(hostile(nasty))
+    assert not re.search(r"@\w|[^&]#\w", shown)
+    page = Tags(MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(shown))
+    allowed = {"h2", "h3", "p", "ul", "li", "strong", "code", "pre", "table", "thead", "tbody", "tr", "th", "td"}
+    assert set(page.tags) <= allowed
+    assert set(page.attributes) <= {"style"}
+    plain = Tags(MarkdownIt("commonmark").enable(["table"]).render(markdown.render_comment(hostile("x"))))
+    assert page.tags.count("table") == plain.tags.count("table") == 2
+    assert page.tags.count("td") % 2 == plain.tags.count("td") % 2
+
+
+@given(NASTY)
+@settings(max_examples=40, deadline=None)
+def test_html_has_no_script_no_address_and_no_tag_of_a_stranger(nasty: str) -> None:
+    page = Tags(html.render(hostile(nasty)))
+    known = Tags(html.render(hostile("x")))
+    assert set(page.tags) <= set(known.tags) | {"pre", "details", "summary"}
+    assert not {"script", "link", "img", "iframe", "a"} & set(page.tags)
+    assert not {"href", "src", "onclick", "onerror"} & set(page.attributes)
+
+
+@pytest.mark.parametrize("name", ["text", "markdown", "comment", "annotations", "html", "sarif"])
+@pytest.mark.parametrize("made", SAMPLES.values(), ids=list(SAMPLES))
+def test_every_report_says_which_hosts_run_the_model(name: str, made) -> None:
+    shown = RENDERERS[name](made())
+    first = shown.splitlines()[0] if name in ("text", "markdown", "comment", "annotations") else shown
+    assert SPEC in first
+    assert ALPHA in first
+
+
+def test_A75_the_report_says_which_menu_shows_the_model() -> None:
+    assert 'Effect menu, under "Deep Learning Effect"' in text.render(effect())
+    assert 'Analyze menu, under "Deep Learning Analyzer"' in text.render(labeler())
+
+
+def test_the_first_line_tells_labelers_what_each_host_does() -> None:
+    assert "(audacity-3.2-alpha), which its class probabilities end" in content.headline(labeler())
+    indices = replace(labeler(), findings=(Finding("label-format", "warning", (SPEC,), "class indices"),))
+    assert "(spec), where it always shows the first label," in content.headline(indices)
+
+
+def test_a_check_that_did_not_run_the_model_says_so() -> None:
+    assert "was not run" in content.headline(static())
+    assert "static check" in text.render(static())
+    assert "was not run" in content.headline(replace(effect(), trial={"ended": "skipped", "reason": "no model.pt"}))
+
+
+def test_our_own_failure_is_owned() -> None:
+    shown = text.render(undecided(), width=120)
+    assert shown.startswith("UNKNOWN")
+    assert "not the author's" in shown
+    assert "output-shape could not run: KeyError" in shown
+
+
+def test_alike_findings_are_gathered_in_text_and_all_in_json() -> None:
+    shown = text.render(voice_activity())
+    assert shown.count("takes one argument") == 3
+    assert "and 27 more" in shown
+    assert len(json.loads(jsonfile.render(voice_activity()))["findings"]) == 33
+
+
+def test_A96_the_hidden_error_is_shown() -> None:
+    assert "Unknown builtin op: aten::pad." in text.render(voice_activity())
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_text_fits_its_width(width: int) -> None:
+    for made in SAMPLES.values():
+        _, *lines = text.render(made(), width=width).splitlines()
+        assert max(len(line) for line in lines) <= width
+
+
+def test_colour_is_for_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        encoding = "ascii"
+
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert "\x1b[" in text.render_for(voice_activity(), Terminal())
+    assert text.render_for(voice_activity(), Terminal()).isascii()
+    assert "\x1b[" not in text.render_for(voice_activity(), io.StringIO())
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[" not in text.render_for(voice_activity(), Terminal())
+
+
+@pytest.mark.parametrize(("render", "limit"), [(markdown.render, 1_048_576), (markdown.render_comment, 65_536)])
+def test_markdown_keeps_githubs_limits_and_whole_pieces(render, limit: int) -> None:
+    findings = tuple(
+        Finding(f"rule-{n}", "error", HOSTS, "|<&" * 900 + str(m), "`" * 900, "model.pt", m)
+        for n in range(60)
+        for m in range(1, 21)
+    )
+    shown = render(Report(target=Target("folder", "x" * 300), findings=findings, trial=long_trial()))
+    assert len(shown.encode()) <= limit
+    assert "did not fit here" in shown
+    assert shown.count("<pre>") == shown.count("</pre>")
+
+
+def long_trial() -> dict:
+    return trial_to_json(trial(native_message="line\n" * 10_000))
+
+
+def test_annotations_show_every_rule_before_any_rule_twice() -> None:
+    lines = annotations.render(voice_activity(), folder="models/vad").splitlines()
+    errors = [line for line in lines if line.startswith("::error ")]
+    assert len(errors) == 10
+    assert errors[0].startswith("::error file=models/vad/model.pt,title=aborts-host::")
+    assert sum("title=unknown-operator" in line for line in errors) == 1
+    assert "::error file=models/vad/model.pt,line=10,title=operator-arguments::" in errors[1]
+    assert "%0AAnd 22 more of this rule" in errors[1]
+
+
+def test_annotations_escape_what_ends_a_property() -> None:
+    named = replace(effect(), findings=(Finding("slow", "error", HOSTS, "50%\nof: a, b", "", "a:b,c%d.json", 2),))
+    assert "::error file=a%3Ab%2Cc%25d.json,line=2,title=slow::50%25%0Aof: a, b" in annotations.render(named)
+
+
+def test_an_error_for_a_host_that_nobody_asked_for_is_annotated_as_a_warning() -> None:
+    assert "::error" not in annotations.render(labeler())
+    assert "::error" in annotations.render(replace(labeler(), hosts_wanted=HOSTS))
+
+
+def test_sarif_is_a_log_of_version_2_1_0() -> None:
+    log = json.loads(sarif.render(voice_activity(), folder="models/my vad"))
+    (run,) = log["runs"]
+    rules = run["tool"]["driver"]["rules"]
+    assert log["version"] == "2.1.0"
+    assert len({rule["id"] for rule in rules}) == len(rules)
+    assert all(rule["helpUri"].endswith(f"#{rule['id']}") and rule["shortDescription"]["text"] for rule in rules)
+    assert len(run["results"]) == 33
+    for result in run["results"]:
+        place = result["locations"][0]["physicalLocation"]
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+        assert result["level"] in ("error", "warning", "note")
+        assert result["message"]["text"]
+        assert place["artifactLocation"]["uri"].startswith("models/my%20vad/")
+        assert place["region"]["startLine"] >= 1
+    prints = [result["partialFingerprints"]["audacitorch/v1"] for result in run["results"]]
+    assert len(set(prints)) == len(prints)
+    assert run["invocations"] == [{"executionSuccessful": True}]
+
+
+def test_sarif_fingerprints_outlive_moved_lines() -> None:
+    def prints(report: Report) -> list:
+        results = json.loads(sarif.render(report))["runs"][0]["results"]
+        return sorted(result["partialFingerprints"]["audacitorch/v1"] for result in results)
+
+    moved = replace(
+        voice_activity(), findings=tuple(replace(f, line=f.line and f.line + 5) for f in voice_activity().findings)
+    )
+    assert prints(moved) == prints(voice_activity())
+
+
+def test_sarif_tells_what_could_not_run() -> None:
+    (invocation,) = json.loads(sarif.render(undecided()))["runs"][0]["invocations"]
+    assert invocation["executionSuccessful"] is False
+    assert invocation["toolExecutionNotifications"][0]["associatedRule"]["id"] == "output-shape"
+
+
+def test_write_reports_makes_the_folder_and_leaves_no_scraps(tmp_path) -> None:
+    folder = tmp_path / "a" / "b"
+    for report in (effect(), voice_activity()):
+        written = write_reports(report, folder)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in written.values())
+    assert jsonfile.load(written["json"].read_text(encoding="utf-8")) == voice_activity()
+    with pytest.raises(OSError, match=r"."):
+        write_reports(effect(), written["md"])
+
+
+def test_a_failed_write_leaves_the_old_report(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = write_reports(effect(), tmp_path)
+    before = written["json"].read_bytes()
+    monkeypatch.setattr("os.replace", lambda *paths: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        write_reports(voice_activity(), tmp_path)
+    assert written["json"].read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_json_and_annotations_import_nothing_heavy() -> None:
+    program = (
+        "import sys; from audacitorch.report import annotations, jsonfile, text, markdown; "
+        "print([m for m in ('rich', 'jinja2', 'torch', 'yaml', 'jsonschema', 'numpy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_visible_spells_out_what_nobody_sees() -> None:
+    assert visible("a\x1b[0m\n\u202e\ud800\U000e0041é") == r"a\x1b[0m\n\u202e\ud800\U000e0041é"
+    assert visible("x" * 5000).count("x") == 1999
+    assert visible("z" + "\u0301" * 50).count("\u0301") == 4
+
+
+def test_long_blocks_lose_their_middle() -> None:
+    lines = visible_lines("\n".join(str(n) for n in range(100)), lines=6)
+    assert lines == ["0", "1", "2", "… 94 lines …", "97", "98", "99"]
+    assert "\n" not in markdown_block("a\n\nb")
+
+
+def test_commands_are_taken_apart_wherever_a_line_starts() -> None:
+    assert without_commands("a ::b\n \t::error::x\nc ##[x]") == "a ::b\n \t\\x3a:error::x\nc \\x23#[x]"
