@@ -100,19 +100,21 @@ class _Check:
 
     def static_facts(self) -> Facts:
         """Everything that is known without running the model."""
+        from audacitorch import card as card_file
+        from audacitorch import metadata as metadata_file
         from audacitorch.archive import read_archive
-        from audacitorch.card import read_card
-        from audacitorch.metadata import read_metadata
 
         repo = self.repo
         metadata: Union[Metadata, Unavailable] = Unavailable(f"{METADATA} is missing")
         if repo.has(METADATA):
-            metadata = read_metadata(repo.read(METADATA))
+            metadata = metadata_file.read_metadata(repo.read(METADATA, metadata_file.MAX_BYTES))
         archive: Union[Archive, Unavailable] = Unavailable(f"{MODEL} is missing")
         if repo.has(MODEL):
             with repo.open(MODEL) as file:
                 archive = read_archive(file, repo.facts.files[MODEL].size)
-        card: Union[Card, Unavailable] = read_card(repo.read(README) if repo.has(README) else None)
+        card: Union[Card, Unavailable] = card_file.read_card(
+            repo.read(README, card_file.MAX_BYTES) if repo.has(README) else None
+        )
         return Facts(repo.facts, card, metadata, archive, Unavailable("the model was not run"))
 
     def trial(

@@ -14,8 +14,6 @@ MODEL = "model.pt"
 METADATA = "metadata.json"
 README = "README.md"
 
-#: More than enough for a card or a README; what is longer is not read to its end.
-LARGEST_TEXT = 4 << 20
 #: Names listed from the top folder, to find what was probably meant by a missing file.
 _MOST_NAMES = 2000
 
@@ -60,7 +58,7 @@ class FolderRepo:
         except OSError as error:
             raise TargetError(f"{name} can't be read: {error.strerror}") from error
 
-    def read(self, name: str, limit: int = LARGEST_TEXT) -> bytes:
+    def read(self, name: str, limit: int) -> bytes:
         """The beginning of a file: at most one byte more than ``limit``, so that a longer one can be told."""
         with self.open(name) as file:
             try:

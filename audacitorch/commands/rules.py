@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the rules, or one."""
-    from audacitorch.report.rules_doc import rule_list, rule_text
+    from audacitorch.report.rules_doc import rule_text, rules_list
 
-    sys.stdout.write(rule_list() if arguments.name is None else rule_text(arguments.name))
+    sys.stdout.write(rules_list() if arguments.name is None else rule_text(arguments.name))
     return 0

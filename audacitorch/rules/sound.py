@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator, List
+from typing import Iterator
 
 from audacitorch.facts import Metadata
 from audacitorch.findings import NOTE, WARNING, Problem
@@ -17,8 +17,8 @@ _DC_LIMIT = 0.01
 #: Differences between runs above this are more than rounding in another order, in dB relative to the output.
 _SAME_WITHIN_DB = -80.0
 _SEAM_HEARD_FROM_DB = -60.0
-#: Only blocks of this length and more say something about a mean.
-_LONG_ENOUGH = 1024
+#: The mean of shorter blocks of noise is no sign of an offset.
+_LONG_ENOUGH = 65536
 
 
 @rule(
@@ -29,7 +29,8 @@ _LONG_ENOUGH = 1024
     after=_WELL_FORMED,
 )
 def silent_output(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
-    heard = [_peak(facts) for facts in _waveforms(trial, metadata, ("noise", "tone", "full-scale"))]
+    require(metadata, EFFECT)
+    heard = [_peak(output.tensors[0]) for done, output in outputs(trial) if done.input_peak > _SILENT]
     if heard and max(heard) < _SILENT:
         yield Problem("every output is silent, whatever the input.", MODEL, details={"peak": max(heard)})
 
@@ -42,10 +43,12 @@ def silent_output(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     after=_WELL_FORMED,
 )
 def clipping(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
-    peaks = [_peak(facts) for facts in _waveforms(trial, metadata, ("noise", "tone"))]
-    if peaks and max(peaks) > 1.0:
-        message = f"the output reaches ±{max(peaks):.2f} for test signals within ±0.5."
-        yield Problem(message, MODEL, details={"peak": max(peaks)})
+    require(metadata, EFFECT)
+    peaks = [(_peak(output.tensors[0]), done.input_peak) for done, output in outputs(trial) if done.input_peak <= 1.0]
+    output_peak, input_peak = max(peaks, default=(0.0, 0.0))
+    if output_peak > 1.0:
+        message = f"the output reaches ±{output_peak:.2f} for an input within ±{input_peak:.2f}."
+        yield Problem(message, MODEL, details={"peak": output_peak, "input_peak": input_peak})
 
 
 @rule(
@@ -56,7 +59,12 @@ def clipping(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     after=_WELL_FORMED,
 )
 def dc_offset(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
-    means = [f.mean for f in _waveforms(trial, metadata, ("noise", "tone", "silence")) if f.mean is not None]
+    require(metadata, EFFECT)
+    means = [
+        output.tensors[0].mean or 0.0
+        for done, output in outputs(trial)
+        if done.signal == "silence" or (done.signal == "noise" and done.samples >= _LONG_ENOUGH)
+    ]
     worst = max(means, key=abs, default=0.0)
     if abs(worst) > _DC_LIMIT:
         yield Problem(f"the output has a constant offset of {worst:+.3f}.", MODEL, details={"offset": worst})
@@ -92,16 +100,6 @@ def block_seams(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     if trial.seam_db is not None and trial.seam_db > _SEAM_HEARD_FROM_DB:
         message = f"two blocks put end to end differ from the whole by {trial.seam_db:.1f} dB."
         yield Problem(message, MODEL, details={"seam_db": trial.seam_db})
-
-
-def _waveforms(trial: Trial, metadata: Metadata, signals: tuple[str, ...]) -> List[TensorFacts]:
-    """What an effect returned for some of the signals, from blocks long enough to say something."""
-    require(metadata, EFFECT)
-    return [
-        output.tensors[0]
-        for done, output in outputs(trial)
-        if done.signal in signals and done.samples >= _LONG_ENOUGH and output.tensors[0].maximum is not None
-    ]
 
 
 def _peak(facts: TensorFacts) -> float:

@@ -1,14 +1,14 @@
 """What happened when a model ran: the worker's observations as one immutable value.
 
-The worker writes JSON lines while it goes, so an abort loses nothing before it; :func:`Trial.from_events` reads as
+The worker writes JSON lines while it goes, so an abort loses nothing before it; :mod:`audacitorch.trial.run` folds as
 many as there are. Another worker, for another runtime, need only write the same lines.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Mapping, Optional, Tuple
 
 FINISHED = "finished"
 EXCEPTION = "exception"
@@ -72,6 +72,7 @@ class Pass:
     samples: int
     track_samples: int
     track_channels: int
+    input_peak: float = 0.0
     seconds: Optional[float] = None
     first: bool = False
     output: Optional[Output] = None
@@ -106,7 +107,3 @@ class Trial:
     realtime_factor: Optional[float] = None
     peak_memory_bytes: Optional[int] = None
     seconds: Optional[float] = None
-
-    def to_json(self) -> Dict[str, Any]:
-        """The trial as report.json shows it."""
-        return asdict(self)

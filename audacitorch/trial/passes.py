@@ -125,6 +125,7 @@ class Passes:
             "samples": block.shape[1],
             "track_samples": track_samples,
             "track_channels": planned["channels"],
+            "input_peak": block.abs().max().item(),
             "first": planned["purpose"] == "first",
         }
         self._events.emit("begin", **fields)

@@ -27,7 +27,7 @@ def render_blocks(model: Any, plan: Dict[str, Any], events: EventWriter, blocks:
             return
         shape = json.loads(line)
         data = blocks.read(4 * shape["channels"] * shape["samples"])
-        storage = torch.FloatStorage.from_buffer(data, byte_order="native")
+        storage = torch.FloatStorage.from_buffer(data, byte_order="native")  # type: ignore[attr-defined]
         block = torch.FloatTensor(storage).reshape(shape["channels"], shape["samples"])
         _render_block(model, plan, events, block)
 

@@ -169,7 +169,7 @@ def call_filter(machine: str, pid: int) -> Optional[bytes]:
     if machine not in _AUDIT_ARCH:
         return None
     column = list(_AUDIT_ARCH).index(machine)
-    numbers = {name: row[column] for name, row in NUMBERS.items() if row[column] is not None}
+    numbers = {name: number for name, row in NUMBERS.items() for number in [row[column]] if number is not None}
     code: List[bytes] = [
         _op(_LOAD, 4),
         _op(_JUMP_EQUAL, _AUDIT_ARCH[machine], 1, 0),

@@ -19,7 +19,7 @@ class Signals:
 
     def __init__(self, longest: int, track_rate: int, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
-        self._noise = torch.rand(2, longest, generator=generator) - 0.5
+        self._noise: Tensor = torch.rand(2, longest, generator=generator).sub(0.5)
         self._track_rate = track_rate
 
     def block(self, signal: str, channels: int, samples: int) -> Tensor:
@@ -28,13 +28,14 @@ class Signals:
         Raises:
             ValueError: there is no signal of that name.
         """
+        noise = self._noise[:channels, :samples]
         if signal == "noise":
-            return self._noise[:channels, :samples].contiguous()
+            return noise.contiguous()
         if signal == "silence":
             return torch.zeros(channels, samples)
         if signal == "tone":
-            phase = 2 * math.pi * TONE_HZ / self._track_rate * torch.arange(samples, dtype=torch.float64)
-            return (0.5 * torch.sin(phase)).float().repeat(channels, 1)
+            time = torch.arange(samples, dtype=torch.float64).div(self._track_rate)
+            return time.mul(2 * math.pi * TONE_HZ).sin().mul(0.5).float().repeat(channels, 1)
         if signal == "impulse":
             block = torch.zeros(channels, samples)
             block[:, samples // 2] = 1.0

@@ -70,7 +70,7 @@ def _load(path: str, events: EventWriter) -> Optional[Any]:
     start = time.perf_counter()
     try:
         with torch.no_grad():
-            model = torch.jit.load(path, map_location="cpu").eval()
+            model = torch.jit.load(path, map_location="cpu").eval()  # type: ignore[attr-defined,no-untyped-call]
     except Exception as error:
         events.emit("load-failed", failure=describe_failure(error))
         return None
