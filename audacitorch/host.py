@@ -1,13 +1,11 @@
-"""What Audacity does to audio around a model: blocks, downmix, resampling, output tracks.
+"""What Audacity does to a block of audio before and after a model: downmix and resampling.
 
 Pure functions on tensors, with torch alone: the worker that runs strangers' models uses them, and so does a run of a
-model on real audio. The facts are in docs/host.md; what the host makes of an analyzer's output is in
-:mod:`audacitorch.labels`.
+model on real audio. The facts are in docs/host.md. How clips become blocks and results become tracks is in
+:mod:`audacitorch.tracks`, what the host makes of an analyzer's output in :mod:`audacitorch.labels`.
 """
 
 from __future__ import annotations
-
-from typing import List, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -15,38 +13,10 @@ from torch import Tensor
 from audacitorch.findings import SPEC
 from audacitorch.resampling import resample
 
-__all__ = ["BLOCK_BYTES", "block_starts", "cut_blocks", "downmix", "effect_tracks", "prepare_block", "resample"]
-__all__ += ["restore_block"]
+__all__ = ["ANALYZER", "EFFECT", "downmix", "prepare_block", "resample", "restore_block"]
 
-#: The largest block of a clip on disk: 262,144 samples of 32-bit float, 524,288 of 16-bit audio.
-BLOCK_BYTES = 2**20
 EFFECT = "waveform-to-waveform"
 ANALYZER = "waveform-to-labels"
-
-
-def cut_blocks(total_samples: int, sample_format_bytes: int = 4) -> List[int]:
-    """The lengths, in samples, of the blocks in which a clip of ``total_samples`` lies on disk.
-
-    ``sample_format_bytes`` is 4 for 32-bit float (and 24-bit) and 2 for 16-bit audio. All blocks but the last are as
-    large as they can be, and the last has whatever is left, from 1 sample on; an empty clip has none. Source:
-    docs/host.md, "Blocks". Raises ValueError for a negative length or another sample format.
-    """
-    if total_samples < 0:
-        raise ValueError(f"a clip can't have {total_samples} samples")
-    if sample_format_bytes not in (2, 4):
-        raise ValueError(f"samples have 2 or 4 bytes, not {sample_format_bytes}")
-    largest = BLOCK_BYTES // sample_format_bytes
-    whole, rest = divmod(total_samples, largest)
-    return [largest] * whole + ([rest] if rest else [])
-
-
-def block_starts(lengths: Sequence[int]) -> List[int]:
-    """Where each of the blocks of ``lengths`` begins, in samples from the start of the clip."""
-    starts, start = [], 0
-    for length in lengths:
-        starts.append(start)
-        start += length
-    return starts
 
 
 def downmix(block: Tensor) -> Tensor:
@@ -91,52 +61,6 @@ def restore_block(output: Tensor, model_rate: float, track_rate: float) -> Tenso
     if output.dtype != torch.float32:
         raise TypeError(f"an effect's output is float32, not {str(output.dtype).replace('torch.', '')}")
     return resample(output.contiguous(), model_rate, track_rate)
-
-
-def effect_tracks(
-    outputs: Sequence[Tensor], starts: Sequence[int], labels: Sequence[str], track: str
-) -> List[Tuple[str, Tensor]]:
-    """The mono tracks that an effect leaves: a name, ``{track}-{label}``, and (samples,) at the track's rate each.
-
-    ``outputs`` are the restored blocks, (channels, samples), and ``starts`` their ascending starts in samples. Channel
-    ``i`` becomes a track for ``i < min(len(labels), channels)``: the host drops channels without a label, and tracks
-    for labels without a channel stay empty and are left out here. A block in which a channel is missing is silent in
-    it. For a block that raised, pass zeros of the block's length, as the host does. Source: docs/host.md, "Output
-    tracks".
-    """
-    if len(outputs) != len(starts):
-        raise ValueError(f"{len(outputs)} blocks have {len(starts)} starts")
-    if any(later < earlier for earlier, later in zip(starts, starts[1:])):
-        raise ValueError("blocks must be in the order of their starts")
-    for output in outputs:
-        _require_waveform(output, "an effect's output")
-    channels = min(len(labels), max((output.shape[0] for output in outputs), default=0))
-    return [(f"{track}-{labels[index]}", _paste(outputs, starts, index)) for index in range(channels)]
-
-
-def _paste(outputs: Sequence[Tensor], starts: Sequence[int], channel: int) -> Tensor:
-    """One channel of all blocks, each pasted at its own start: (samples,).
-
-    Pasting inserts. What a result has too much is pushed behind the blocks that are pasted later, or into a gap that a
-    short one of them leaves; silence fills the gaps that are left.
-    """
-    pieces: List[Tensor] = []
-    behind: List[Tensor] = []  # what was pushed behind the point of insertion, the next in time at the end
-    length = 0
-    for index, (output, start) in enumerate(zip(outputs, starts)):
-        gap = start - length
-        while gap and behind:
-            pushed = behind.pop()
-            pieces.append(pushed[:gap])
-            if pushed.shape[0] > gap:
-                behind.append(pushed[gap:])
-            gap -= pieces[-1].shape[0]
-        samples = output[channel] if channel < output.shape[0] else torch.zeros(output.shape[1])
-        room = samples.shape[0] if index + 1 == len(starts) else starts[index + 1] - start
-        pieces += [torch.zeros(gap), samples[:room]]
-        behind.append(samples[room:])
-        length = start + pieces[-1].shape[0]
-    return torch.cat(pieces + behind[::-1])
 
 
 def _require_waveform(tensor: Tensor, what: str) -> None:

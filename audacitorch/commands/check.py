@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Iterator
 
+from audacitorch.commands.limits import add_limit_arguments
 from audacitorch.findings import HOSTS, SPEC
 from audacitorch.target import add_target_arguments, opened_repo
 
@@ -20,8 +21,6 @@ FORMATS = ("text", "json", "markdown", "github", "sarif")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `audacitorch check`."""
-    from audacitorch.trial.plan import DEFAULT_MEMORY_BYTES, DEFAULT_TIMEOUT_SECONDS
-
     add_target_arguments(parser)
     parser.add_argument("--report", type=Path, metavar="DIR", help="write report.json, .md, .html and .sarif there")
     parser.add_argument("--static", action="store_true", help="do not run the model: files alone, in half a second")
@@ -29,29 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strict", action="store_true", help="warnings count as errors")
     parser.add_argument("--ignore", action="append", default=[], metavar="RULE", help="leave out what this rule finds")
     parser.add_argument("--format", choices=FORMATS, default="text", help="of what is printed (default: text)")
-    parser.add_argument(
-        "--sandbox", choices=("auto", "process", "container"), default="auto", help="where the model runs"
-    )
-    parser.add_argument(
-        "--timeout", type=_positive_seconds, default=DEFAULT_TIMEOUT_SECONDS, metavar="S", help="default: %(default)g s"
-    )
-    parser.add_argument(
-        "--memory", type=_positive_mib, default=DEFAULT_MEMORY_BYTES >> 20, metavar="MB", help="default: %(default)d"
-    )
-
-
-def _positive_seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is no number of seconds above 0")
-    return value
-
-
-def _positive_mib(text: str) -> int:
-    value = int(text)
-    if not 0 < value < 1 << 30:
-        raise argparse.ArgumentTypeError(f"{text} is no number of megabytes above 0")
-    return value
+    add_limit_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,0 +1,52 @@
+"""`audacitorch run`: real audio through a model, to the tracks or labels that Audacity would show."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from audacitorch.commands.limits import add_limit_arguments
+from audacitorch.findings import ERROR, HOSTS, SPEC
+from audacitorch.target import add_target_arguments, opened_repo
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `audacitorch run`."""
+    add_target_arguments(parser)
+    parser.add_argument("audio", nargs="+", type=Path, metavar="AUDIO", help="audio files, mono or stereo")
+    parser.add_argument("-o", "--output", type=Path, default=Path(), metavar="DIR", help="default: this folder")
+    parser.add_argument("--host", choices=HOSTS, default=SPEC, help="whose labels to show (default: spec)")
+    add_limit_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Render every audio file; 1 where the model failed on a block, or is not fit to run at all."""
+    from audacitorch.check import Options, check
+    from audacitorch.metadata import MAX_BYTES, read_metadata
+    from audacitorch.rendering import Renderer
+    from audacitorch.repo import METADATA, MODEL
+    from audacitorch.report.escape import visible
+    from audacitorch.trial.workers import worker_starter
+
+    start = worker_starter(arguments.sandbox)
+    failed = False
+    with opened_repo(arguments.target, arguments.endpoint) as repo:
+        report = check(repo, Options(hosts=(arguments.host,), static=True), start)
+        errors = [f for f in report.findings if f.severity == ERROR and arguments.host in f.hosts]
+        for finding in errors:
+            print(f"audacitorch: {visible(finding.message)} ({finding.rule})", file=sys.stderr)
+        if errors:
+            return 1
+        fields = read_metadata(repo.read(METADATA, MAX_BYTES)).fields
+        renderer = Renderer(repo.path(MODEL), fields, arguments.host, arguments.timeout, arguments.memory << 20)
+        for audio in arguments.audio:
+            with tempfile.TemporaryDirectory(prefix="audacitorch-") as scratch, start(scratch) as worker:
+                rendering = renderer.render(worker, audio, arguments.output)
+            for path in rendering.written:
+                print(visible(path))
+            for failure in rendering.failures:
+                print(f"audacitorch: {visible(audio)}: {visible(failure)}", file=sys.stderr)
+            failed = failed or bool(rendering.failures)
+    return int(failed)
