@@ -1,0 +1,64 @@
+"""What a file is that is no zip archive, told from its first bytes and never by loading it."""
+
+from __future__ import annotations
+
+from typing import Tuple
+
+HEAD = 1024
+
+_SIGNATURES: Tuple[Tuple[bytes, str], ...] = (
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras saves models"),
+    (b"\x1f\x8b", "a gzip file"),
+    (b"BZh", "a bzip2 file"),
+    (b"\xfd7zXZ\0", "an xz file"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z file"),
+    (b"Rar!", "a RAR file"),
+    (b"RIFF", "a RIFF file, such as WAV audio"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"GGUF", "a GGUF model"),
+    (b"PYTORCH1", "an archive of a PyTorch preview release"),
+    (b"\x7fELF", "a program"),
+    (b"%PDF", "a PDF document"),
+)
+_LFS = b"version https://git-lfs.github.com/spec/"
+_OLD_TORCH_SAVE = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the magic number that torch.save pickles first
+
+
+def sniff(head: bytes) -> Tuple[str, str]:
+    """The kind of ``Archive`` and a description for a message, from the file's first ``HEAD`` bytes."""
+    if not head:
+        return "empty", "it is empty"
+    if head.startswith(_LFS):
+        return "lfs-pointer", "it is a Git LFS pointer"
+    if _is_pickle(head):
+        if _OLD_TORCH_SAVE in head[:64]:
+            return "torch-save", "it is a file of torch.save (before PyTorch 1.6)"
+        return "pickle", "it is a plain pickle, not an archive"
+    if head[257:262] == b"ustar":
+        return "not-a-zip", "it is a tar file"
+    for signature, description in _SIGNATURES:
+        if head.startswith(signature):
+            return "not-a-zip", f"it is {description}"
+    if head[8:9] == b"{" and 0 < int.from_bytes(head[:8], "little") < 1 << 27:
+        return "not-a-zip", "it is a safetensors file: weights without a program"
+    return "not-a-zip", _text(head)
+
+
+def _is_pickle(head: bytes) -> bool:
+    """Protocol 2 and later begin with PROTO; earlier ones with an opcode, which only torch's own files make likely."""
+    return head[:1] == b"\x80" and 2 <= head[1] <= 5 if len(head) > 1 else False
+
+
+def _text(head: bytes) -> str:
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "it is a web page, likely a download that went wrong"
+    if not head.strip(b"\0"):
+        return "it begins with nothing but zeros"
+    if start.startswith((b"{", b"[")):
+        return "it is a JSON text"
+    try:
+        head.decode("ascii")
+    except UnicodeDecodeError:
+        return "it is no zip archive"
+    return "it is a text"

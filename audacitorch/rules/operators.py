@@ -1,0 +1,180 @@
+"""Rules for what the model's code calls: does Torch 1.9.0 know it, does the call fit, does it stay in its process."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Dict, Iterator, Optional
+
+from audacitorch.archive import schemas
+from audacitorch.facts import Archive, Call, TypeName
+from audacitorch.findings import ERROR, Problem
+from audacitorch.rules import rule
+
+MODEL = "model.pt"
+#: Searching for a near name takes milliseconds; a hostile archive may name thousands.
+MAX_NEAREST = 30
+_CUSTOM_CLASSES = "__torch__.torch.classes."
+
+#: What to write instead of operators that came after 1.9.0, or changed since.
+INSTEAD: Dict[str, str] = {
+    "aten::pad": "export with Torch 1.9.0, where torch.nn.functional.pad is made of older operators; "
+    "by hand, torch.constant_pad_nd pads with a constant, and reflection_pad1d and replication_pad1d with the signal",
+    "aten::scaled_dot_product_attention": "compute softmax(q @ k.transpose(-2, -1) / sqrt(d)) @ v",
+    "aten::_native_multi_head_attention": "export the transformer in training mode's slow path, or with Torch 1.9.0",
+    "aten::_transformer_encoder_layer_fwd": "export the transformer in training mode's slow path, or with Torch 1.9.0",
+    "aten::cat": "give torch.cat a list of tensors and one dimension",
+    "aten::concat": "use torch.cat",
+    "aten::concatenate": "use torch.cat",
+    "aten::stft": "leave out align_to_window and newer arguments, or export with Torch 1.9.0",
+    "aten::nan_to_num_": "use torch.nan_to_num",
+    "aten::mT": "use transpose(-2, -1)",
+    "aten::mH": "use transpose(-2, -1).conj()",
+    "aten::adjoint": "use transpose(-2, -1).conj()",
+    "aten::linalg_vector_norm": "use torch.norm(x, p, dim)",
+    "aten::linalg_matmul": "use torch.matmul",
+    "aten::linalg_solve_triangular": "use torch.triangular_solve",
+    "aten::argwhere": "use torch.nonzero",
+    "aten::native_dropout": "use torch.nn.functional.dropout",
+    "aten::softmax": "use torch.nn.functional.softmax",
+    "aten::mish": "use x * torch.tanh(torch.nn.functional.softplus(x))",
+    "aten::isin": "compare with broadcasting: (x[..., None] == values).any(-1)",
+    "aten::aminmax": "use torch.min and torch.max",
+    "aten::cov": "center the rows and multiply: x @ x.t() / (n - 1)",
+    "aten::corrcoef": "center and normalise the rows, then multiply: x @ x.t()",
+    "aten::special_softmax": "use torch.softmax",
+    "aten::special_log_softmax": "use torch.log_softmax",
+    "aten::_convolution_mode": "give torch.conv1d its padding as a number",
+    "aten::unflatten": "use view or reshape",
+    "aten::tensor_split": "use torch.split with sizes",
+    "aten::bucketize": "export with Torch 1.9.0",
+    "prim::RaiseException": "export with Torch 1.9.0: newer versions add the exception's class as a second argument",
+}
+_HINT = "Export the model with Torch 1.9.0 (docs/exporting), or write that part of it with operators that 1.9.0 has."
+
+
+def _place(call: Call) -> str:
+    return f"{call.file}:{call.line}"
+
+
+def _details(call: Call, nearest: str = "") -> Dict[str, object]:
+    details: Dict[str, object] = {
+        "operator": call.operator,
+        "member": call.file,
+        "member_line": call.line,
+        "source": call.source,
+    }
+    if nearest:
+        details["nearest_schema"] = nearest
+    return details
+
+
+def _instead(operator: str) -> Optional[str]:
+    return f"Instead, {INSTEAD[operator]}." if operator in INSTEAD else None
+
+
+def _nearest_operator(operator: str) -> Optional[str]:
+    space = operator.partition("::")[0]
+    same = [name for name in schemas.operators() if name.startswith(f"{space}::")]
+    return next(iter(get_close_matches(operator, same, 1, 0.6)), None)
+
+
+def _is_known(call: Call, archive: Archive) -> bool:
+    return schemas.effective(call.operator, archive.format_version) in schemas.operators()
+
+
+@rule(
+    title="Torch 1.9.0 knows every operator that the model calls",
+    reason="Audacity ships libtorch 1.9.0. An operator that came later ends the load, and with most newer exports the "
+    "whole program, because 1.9.0 can't even build its error message from their debug files.",
+    hint=_HINT,
+    severity=ERROR,
+)
+def unknown_operator(archive: Archive) -> Iterator[Problem]:
+    nearest: Dict[str, Optional[str]] = {}
+    for call in archive.calls:
+        if call.operator.partition("::")[0] not in schemas.namespaces() or _is_known(call, archive):
+            continue
+        if call.operator not in nearest:
+            nearest[call.operator] = _nearest_operator(call.operator) if len(nearest) < MAX_NEAREST else None
+        near = nearest[call.operator]
+        schema = schemas.operators()[near][0] if near else ""
+        also = f"; the nearest it has is {schema}" if schema else ""
+        message = f"{_place(call)}: Torch 1.9.0 has no operator {call.operator}{also}."
+        yield Problem(message, MODEL, hint=_instead(call.operator), details=_details(call, schema))
+
+
+@rule(
+    title="Every call fits a schema that Torch 1.9.0 has",
+    reason="Operators gained arguments after 1.9.0; a call that uses them, or gives other types, ends the load.",
+    hint=_HINT,
+    severity=ERROR,
+)
+def operator_arguments(archive: Archive) -> Iterator[Problem]:
+    for call in archive.calls:
+        if call.arguments is None or not call.called or not _is_known(call, archive):
+            continue
+        match = schemas.match(schemas.effective(call.operator, archive.format_version), call.arguments)
+        if match.verdict == 0:
+            given = ", ".join(
+                f"{argument.keyword}: {argument.type}" if argument.keyword else argument.type
+                for argument in call.arguments
+            )
+            message = (
+                f"{_place(call)}: {call.operator}({given}) fits no schema of Torch 1.9.0; "
+                f"the nearest is {match.nearest}, but {match.reason}."
+            )
+            yield Problem(message, MODEL, hint=_instead(call.operator), details=_details(call, match.nearest))
+
+
+@rule(
+    title="The model uses no custom operators",
+    reason="Audacity ships libtorch 1.9.0 and nothing else: no torchaudio, no torchvision, no operators of your own. "
+    "In Python they seem to work, because importing torchaudio registers them.",
+    hint="Write that part in plain PyTorch; torchaudio's lfilter can be a convolution.",
+    severity=ERROR,
+)
+def custom_operator(archive: Archive) -> Iterator[Problem]:
+    for call in archive.calls:
+        space = call.operator.partition("::")[0]
+        if space not in schemas.namespaces():
+            message = f"{_place(call)}: {call.operator} is a custom operator; libtorch 1.9.0 has no namespace {space}."
+            yield Problem(message, MODEL, details=_details(call))
+    for used in archive.types:
+        if used.name.startswith(_CUSTOM_CLASSES) and used.name not in schemas.custom_classes():
+            message = (
+                f"{used.file}:{used.line}: libtorch 1.9.0 has no custom class {used.name[len(_CUSTOM_CLASSES) :]}."
+            )
+            yield Problem(message, MODEL, details=_type_details(used))
+
+
+@rule(
+    title="Torch 1.9.0 knows every type that the model names",
+    reason="Annotations may name types that came after 1.9.0; the load ends there.",
+    hint="Export the model with Torch 1.9.0, or annotate with types that it has.",
+    severity=ERROR,
+)
+def unknown_type(archive: Archive) -> Iterator[Problem]:
+    for used in archive.types:
+        if "." not in used.name and used.name not in schemas.type_names():
+            message = f"{used.file}:{used.line}: Torch 1.9.0 has no type {used.name}."
+            yield Problem(message, MODEL, details=_type_details(used))
+
+
+def _type_details(used: TypeName) -> Dict[str, object]:
+    return {"type": used.name, "member": used.file, "member_line": used.line}
+
+
+@rule(
+    title="The model reads and writes no files",
+    reason="A model runs with the rights of whoever runs Audacity. Code that opens files or speaks to other processes "
+    "can read private data or overwrite it, and may do so as soon as it is loaded.",
+    hint="Keep what the model needs in its parameters and buffers.",
+    severity=ERROR,
+)
+def file_access(archive: Archive) -> Iterator[Problem]:
+    for call in archive.calls:
+        what = schemas.REACHES_OUT.get(call.operator)
+        if what is not None:
+            how = "calls" if call.called else "names"
+            message = f"{_place(call)}: the code {how} {call.operator}, which {what}."
+            yield Problem(message, MODEL, details=_details(call))
