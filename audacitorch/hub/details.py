@@ -1,0 +1,95 @@
+"""A repo at one commit, as the Hub describes it: its files with sizes and hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional
+
+from audacitorch.hub.errors import HubUnreachable, InvalidRepoId, printable
+from audacitorch.hub.ids import is_commit, parse_repo_id
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """A file of a repo: ``git_sha1`` is git's hash of it, ``sha256`` is known for files in LFS storage only.
+
+    For a file in LFS storage ``git_sha1`` belongs to its pointer, not to its content.
+    """
+
+    name: str
+    size: int
+    git_sha1: str
+    sha256: Optional[str] = None
+
+    @property
+    def lfs(self) -> bool:
+        """Whether the Hub keeps the file in LFS (or Xet) storage."""
+        return self.sha256 is not None
+
+    @property
+    def digest(self) -> str:
+        """The hash of the content in hexadecimal: sha256 in LFS storage, git's sha1 otherwise."""
+        return self.sha256 or self.git_sha1
+
+    def hasher(self) -> _Hash:
+        """A hash object that ends at :attr:`digest` when it was fed the whole content."""
+        if self.lfs:
+            return hashlib.sha256()
+        return hashlib.sha1(b"blob %d\0" % self.size, usedforsecurity=False)
+
+    def fits(self, content: bytes) -> bool:
+        """Whether this is the file's content."""
+        hasher = self.hasher()
+        hasher.update(content)
+        return len(content) == self.size and hasher.hexdigest() == self.digest
+
+
+@dataclass(frozen=True)
+class RepoDetails:
+    """A repo at one commit: its id as the Hub spells it now, and every file by name."""
+
+    id: str
+    sha: str
+    files: Mapping[str, HubFile]
+    gated: bool = False
+    disabled: bool = False
+    private: bool = False
+
+    @classmethod
+    def from_json(cls, data: Any) -> RepoDetails:
+        """The details in the Hub's answer to ``/api/models/{id}/revision/{revision}?blobs=true``.
+
+        Raises:
+            HubUnreachable: the answer is not of that shape.
+        """
+        if not isinstance(data, dict) or not isinstance(data.get("siblings"), list) or not is_commit(data.get("sha")):
+            raise HubUnreachable("the Hub describes a repo without its commit or its files")
+        try:
+            repo_id, _ = parse_repo_id(str(data.get("id")))
+        except InvalidRepoId as error:
+            raise HubUnreachable(f"the Hub describes a repo with an odd id: {error}") from error
+        files: Dict[str, HubFile] = {}
+        for sibling in data["siblings"]:
+            file = _file_from_json(sibling)
+            files[file.name] = file
+        flags = {name: bool(data.get(name)) for name in ("gated", "disabled", "private")}
+        return cls(repo_id, data["sha"], files, **flags)
+
+
+def _file_from_json(sibling: Any) -> HubFile:
+    entry = sibling if isinstance(sibling, dict) else {}
+    name, size, git_sha1, lfs = (entry.get(key) for key in ("rfilename", "size", "blobId", "lfs"))
+    sha256 = None
+    if isinstance(lfs, dict):
+        sha256, size = lfs.get("sha256"), lfs.get("size", size)
+    well_formed = isinstance(name, str) and isinstance(size, int) and size >= 0 and is_commit(git_sha1)
+    if not well_formed or (lfs is not None and not (isinstance(sha256, str) and _SHA256.fullmatch(sha256))):
+        raise HubUnreachable(f"the Hub describes a file without its size or hash: {printable(str(name))}")
+    return HubFile(str(name), int(size or 0), str(git_sha1), sha256)

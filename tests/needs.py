@@ -1,0 +1,71 @@
+"""What a test needs of the machine: a test that lacks it is skipped with the reason, or fails where it was promised.
+
+``AUDACITORCH_TEST_REQUIRE`` names, with commas, what must be there: ``docker``, ``act``, ``browser``, ``torch``,
+or ``all``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Callable, Dict, Optional
+
+import pytest
+
+REQUIRE = "AUDACITORCH_TEST_REQUIRE"
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+def _docker() -> Optional[str]:
+    if shutil.which("docker") is None:
+        return "the program docker is not installed"
+    try:
+        asked = subprocess.run(["docker", "info"], capture_output=True, timeout=20, check=False)
+    except subprocess.TimeoutExpired:
+        return "no Docker engine answers"
+    return None if asked.returncode == 0 else "no Docker engine answers"
+
+
+def _act() -> Optional[str]:
+    return None if shutil.which("act") else "the program act is not installed"
+
+
+def _browser() -> Optional[str]:
+    return None if any(shutil.which(name) for name in _BROWSERS) else "no Chromium is installed"
+
+
+def _torch() -> Optional[str]:
+    try:
+        installed = version("torch")
+    except PackageNotFoundError:
+        return "Torch is not installed"
+    return None if installed.partition("+")[0] == "1.9.0" else f"Torch is {installed}, not 1.9.0"
+
+
+_PROBES: Dict[str, Callable[[], Optional[str]]] = {
+    "docker": _docker,
+    "act": _act,
+    "browser": _browser,
+    "torch": _torch,
+}
+#: What can be asked for; each is a marker, too.
+NEEDS = tuple(_PROBES)
+
+
+@cache
+def missing(need: str) -> Optional[str]:
+    """Why ``need`` is not there, None where it is."""
+    return _PROBES[need]()
+
+
+def require(need: str) -> None:
+    """Skip the test where ``need`` is not there; fail it where the environment promised it."""
+    reason = missing(need)
+    promised = os.environ.get(REQUIRE, "").replace(" ", "").split(",")
+    if reason is not None and (need in promised or "all" in promised):
+        pytest.fail(f"{reason}, and {REQUIRE} asks for {need}", pytrace=False)
+    if reason is not None:
+        pytest.skip(reason)
