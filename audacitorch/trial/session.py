@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import zipfile
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -85,6 +84,8 @@ class TrialSession:
 
 def copy_without_debug(model: Path, copy: Path) -> bool:
     """Copy an archive without its ``.debug_pkl`` members; False where it has none or can't be copied."""
+    import zipfile
+
     try:
         if model.stat().st_size > _LARGEST_COPY:
             return False
