@@ -95,13 +95,13 @@ def save_model(model: Any, metadata: Mapping[str, Any], root: Union[str, Path]) 
     Args:
         model: a scripted or traced module.
         metadata: the fields of metadata.json; see ``docs/metadata.md``.
-        root: the folder to write to. It must exist.
+        root: the folder to write to; made where there is none.
 
     Raises:
         ImportError: PyTorch is not installed.
         TypeError: the model is no ScriptModule.
         ValueError: the metadata is invalid; the message lists every problem.
-        FileNotFoundError, NotADirectoryError: ``root`` is no folder.
+        FileExistsError: ``root`` is a file.
     """
     torch = _torch()
 
@@ -114,10 +114,9 @@ def save_model(model: Any, metadata: Mapping[str, Any], root: Union[str, Path]) 
     if not valid:
         raise ValueError("metadata is invalid:\n" + message)
     folder = Path(root)
-    if not folder.exists():
-        raise FileNotFoundError(f"the folder {str(folder)!r} does not exist: create it first")
-    if not folder.is_dir():
-        raise NotADirectoryError(f"{str(folder)!r} is not a folder")
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"{str(folder)!r} is a file, and must be a folder")
+    folder.mkdir(parents=True, exist_ok=True)
     if torch.__version__.partition("+")[0] != TORCH_VERSION:
         warnings.warn(
             f"saved with Torch {torch.__version__}; Audacity runs {TORCH_VERSION} and may refuse the file: "

@@ -144,11 +144,18 @@ def test_save_model_says_what_is_wrong_with_the_model_or_the_folder(torch, model
     for wrong in (torch.nn.Linear(1, 1), None, lambda x: x, torch.jit.script(torch.nn.functional.relu)):
         with pytest.raises(TypeError, match="not a ScriptModule"):
             save_model(wrong, METADATA, tmp_path)
-    with pytest.raises(FileNotFoundError, match="does not exist"):
-        save_model(model, METADATA, tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
-    with pytest.raises(NotADirectoryError, match="is not a folder"):
+    with pytest.raises(FileExistsError, match="must be a folder"):
         save_model(model, METADATA, tmp_path / "file")
+
+
+@needs_torch
+@pytest.mark.filterwarnings("ignore:saved with Torch")
+def test_save_model_makes_the_folder(torch, model, tmp_path):
+    from audacitorch.utils import save_model
+
+    save_model(model, METADATA, str(tmp_path / "new" / "repo"))
+    assert sorted(path.name for path in (tmp_path / "new" / "repo").iterdir()) == ["metadata.json", "model.pt"]
 
 
 @needs_torch

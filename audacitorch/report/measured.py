@@ -170,7 +170,7 @@ def _measure(key: str, value: object) -> str:
     if value is True:
         return key
     if isinstance(value, Mapping):
-        return f"{key} ({', '.join(f'{name} {limit}' for name, limit in value.items())})"
+        return f"{key} ({', '.join(str(name) for name in value)})"
     shown = ", ".join(str(item) for item in value) if isinstance(value, (list, tuple)) else str(value)
     return f"{key}: {shown}"
 

@@ -73,9 +73,12 @@ def _instead(operator: str) -> Optional[str]:
 
 
 def _nearest_operator(operator: str) -> Optional[str]:
-    space = operator.partition("::")[0]
-    same = [name for name in schemas.operators() if name.startswith(f"{space}::")]
-    return next(iter(get_close_matches(operator, same, 1, 0.6)), None)
+    """The operator of 1.9.0 that was probably its forerunner: one with the name as a word in its own, or one alike."""
+    space, _, name = operator.partition("::")
+    same = [known for known in schemas.operators() if known.startswith(f"{space}::")]
+    related = [known for known in same if name in known.partition("::")[2].split("_")]
+    related.sort(key=lambda known: (known.startswith(operator), len(known)))  # pad: constant_pad_nd, not pad_sequence
+    return next(iter(related or get_close_matches(operator, same, 1, 0.6)), None)
 
 
 def _is_known(call: Call, archive: Archive) -> bool:

@@ -174,11 +174,16 @@ def fits_type(output: Output, effect_type: str) -> bool:
     return output.kind == "tuple" and len(output.tensors) == 2
 
 
-def outputs(trial: Trial) -> Iterator[Tuple[Pass, Output]]:
-    """Every pass that returned something."""
-    for done in trial.passes:
-        if done.output is not None:
-            yield done, done.output
+def outputs(trial: Trial) -> List[Tuple[Pass, Output]]:
+    """Every pass that returned something.
+
+    Raises:
+        NotApplicable: none did.
+    """
+    returned = [(done, done.output) for done in trial.passes if done.output is not None]
+    if not returned:
+        raise NotApplicable("no pass returned anything")
+    return returned
 
 
 def judge_outputs(trial: Trial, judge: Callable[[Pass, Output], Optional[str]]) -> Iterator[Problem]:
