@@ -70,13 +70,13 @@ class FolderRepo:
 def _files_of(folder: Path) -> Dict[str, RepoFile]:
     try:
         if not folder.exists():
-            raise TargetError("there is no such folder")
+            raise TargetError(f"there is no folder {folder}")
         if not folder.is_dir():
-            raise TargetError("this is a file: name the folder that holds model.pt and metadata.json")
+            raise TargetError(f"{folder} is a file: name the folder that holds model.pt and metadata.json")
         tracked = list(_lfs_patterns(folder))
         return dict(_regular_files(folder, tracked))
     except OSError as error:
-        raise TargetError(f"the folder can't be read: {error.strerror}") from error
+        raise TargetError(f"{folder} can't be read: {error.strerror}") from error
 
 
 def _regular_files(folder: Path, lfs_patterns: list[str]) -> Iterator[tuple[str, RepoFile]]:

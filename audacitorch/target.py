@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, Optional
 
+from audacitorch.fetched import read_facts
 from audacitorch.repo import FolderRepo, TargetError
 
 _LOOKS_LIKE_AN_ID = re.compile(r"[\w.-]+/[\w.-]+(@.+)?")
@@ -22,17 +23,21 @@ def add_target_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def opened_repo(target: str, endpoint: Optional[str] = None) -> Iterator[FolderRepo]:
+def opened_repo(target: str, endpoint: Optional[str] = None, facts: Optional[Path] = None) -> Iterator[FolderRepo]:
     """The target as a repo; what was fetched for it is gone afterwards.
 
-    A folder that exists is taken for a folder; anything else of the form ``author/name`` is asked of the Hub.
+    What exists here, or lies in a folder that does, is taken for a folder; anything else of the form ``author/name``
+    is asked of the Hub.
+    ``facts`` is the file in which `fetch` told where the folder is from.
 
     Raises:
         TargetError: it can't be read. Errors of :mod:`audacitorch.hub.errors` where the Hub was asked.
     """
+    if not target:  # Path would take it for the working folder
+        raise TargetError("TARGET is empty: name a folder, or a Hub repo id")
     folder = Path(target)
-    if os.path.lexists(folder) or not _LOOKS_LIKE_AN_ID.fullmatch(target):
-        yield FolderRepo(folder)
+    if os.path.lexists(folder) or folder.parent.is_dir() or not _LOOKS_LIKE_AN_ID.fullmatch(target):
+        yield FolderRepo(folder, read_facts(facts) if facts is not None else None)
         return
     with tempfile.TemporaryDirectory(prefix="audacitorch-") as scratch:
         yield fetched_repo(target, Path(scratch), endpoint)

@@ -22,14 +22,17 @@ def add_limit_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not math.isfinite(value) or value <= 0:
         raise argparse.ArgumentTypeError(f"{text} is no number of seconds above 0")
     return value
 
 
 def _megabytes(text: str) -> int:
-    value = int(text)
+    value = int(text) if text.isdecimal() else 0
     if not 0 < value < 1 << 30:
         raise argparse.ArgumentTypeError(f"{text} is no number of megabytes above 0")
     return value

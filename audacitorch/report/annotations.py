@@ -54,7 +54,7 @@ def _chosen(report: Report, room: Dict[str, int]) -> List[tuple[Finding, int]]:
 def _of_finding(report: Report, finding: Finding, more: int, folder: str) -> str:
     lines = visible_lines(finding.message, 20)
     if finding.hint:
-        lines.append(visible(finding.hint))
+        lines += visible_lines(finding.hint, 12)
     if set(finding.hosts) != set(report.hosts):
         lines.append(f"Holds for {', '.join(visible(host) for host in finding.hosts)} only.")
     if more:

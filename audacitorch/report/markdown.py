@@ -70,13 +70,13 @@ def _group(report: Report, group: content.Group) -> str:
     only_for = f" (only {markdown(group.only_for)})" if group.only_for else ""
     lines = [f"- **{markdown(group.rule)}**{only_for}"]
     if group.hint:
-        lines[0] += f": {markdown(group.hint, 1000)}"
+        lines[0] += f": {_hint(group.hint)}"
     for finding in group.findings[:_MOST_ALIKE]:
         where = content.place(finding)
         place = f"{markdown_code(where, 300)}: " if where else ""
         lines.append(f"  - {place}{markdown(content.first_line(finding), 1000)}")
         if finding.hint and not group.hint:
-            lines[-1] += f" {markdown(finding.hint, 1000)}"
+            lines[-1] += f" {_hint(finding.hint)}"
         evidence = content.evidence(report, finding)
         if evidence:
             lines += ["", f"    {markdown_block(evidence, _MOST_LINES)}", ""]
@@ -84,3 +84,9 @@ def _group(report: Report, group: content.Group) -> str:
     if hidden > 0:
         lines.append(f"  - and {hidden:,} more")
     return "\n".join(lines).rstrip()
+
+
+def _hint(hint: str) -> str:
+    """What to do; a snippet to paste is preformatted."""
+    sentence, _, snippet = hint.partition("\n")
+    return markdown(sentence, 1000) + (f" {markdown_block(snippet, 12)}" if snippet else "")

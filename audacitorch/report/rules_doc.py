@@ -23,6 +23,8 @@ later alpha builds (2022 to 2023).
 class UnknownRule(LookupError):
     """No rule has this name; the message says which names are near."""
 
+    exit_status = 2
+
 
 def help_url(name: str) -> str:
     """Where the rule called ``name`` is explained."""

@@ -90,12 +90,20 @@ def _group(report: Report, group: content.Group) -> RenderableType:
             quoted = "\n".join(visible_lines(evidence, _MOST_LINES, 1200))
             lines.append(Padding(Text(quoted, style="dim"), (0, 0, 0, 6)))
         if finding.hint and not group.hint:
-            lines.append(Padding(Text(f"→ {visible(finding.hint, 600)}"), (0, 0, 0, 2)))
+            lines.append(_hint(finding.hint))
     if len(group.findings) > len(shown):
         lines.append(Padding(Text(f"and {len(group.findings) - len(shown):,} more"), (0, 0, 0, 2)))
     if group.hint:
-        lines.append(Padding(Text(f"→ {visible(group.hint, 600)}"), (0, 0, 0, 2)))
+        lines.append(_hint(group.hint))
     return Group(*lines)
+
+
+def _hint(hint: str) -> RenderableType:
+    """What to do; a snippet to paste stands on lines of its own."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    return Padding(Text("→ " + "\n  ".join(visible_lines(hint, 12, 800))), (0, 0, 0, 2))
 
 
 def _facts(report: Report) -> RenderableType:

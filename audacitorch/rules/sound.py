@@ -30,7 +30,11 @@ _LONG_ENOUGH = 65536
 )
 def silent_output(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     require(metadata, EFFECT)
-    heard = [_peak(output.tensors[0]) for done, output in outputs(trial) if done.input_peak > _SILENT]
+    heard = [
+        _peak(output.tensors[0])
+        for done, output in outputs(trial)
+        if done.input_peak > _SILENT and output.tensors[0].maximum is not None
+    ]
     if heard and max(heard) < _SILENT:
         yield Problem("every output is silent, whatever the input.", MODEL, details={"peak": max(heard)})
 
@@ -97,6 +101,8 @@ def block_seams(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     require(metadata, EFFECT)
     if trial.seam_labels is None:
         raise NotApplicable("no two blocks were compared with the whole")
+    if any(done.purpose == "seam" and output.tensors[0].shape[1] != done.samples for done, output in outputs(trial)):
+        raise NotApplicable("the blocks change their length, which is heard anyway")
     if trial.seam_db is not None and trial.seam_db > _SEAM_HEARD_FROM_DB:
         message = f"two blocks put end to end differ from the whole by {trial.seam_db:.1f} dB."
         yield Problem(message, MODEL, details={"seam_db": trial.seam_db})

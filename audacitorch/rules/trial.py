@@ -15,6 +15,14 @@ MODEL = "model.pt"
 _REAL_TIME = 1.0
 #: A last block as short as this is common; needing more makes clips fail that people would call long.
 _SHORT_BLOCK = 2048
+#: What these find in the file is why it does not load: one cause, one error. The trial's facts keep the exception.
+_REASONS_NOT_TO_LOAD = (
+    "file-format-too-new",
+    "unknown-operator",
+    "operator-arguments",
+    "custom-operator",
+    "unknown-type",
+)
 _LONGEST_TRACE = 6000
 
 
@@ -43,6 +51,7 @@ def aborts_host(trial: Trial) -> Iterator[Problem]:
     reason="Audacity loads model.pt with libtorch 1.9.0 alone: no Python, no torchaudio, no operators of your own.",
     hint="Load the saved file in a fresh Python with Torch 1.9.0 that has imported nothing but torch.",
     severity=ERROR,
+    after=_REASONS_NOT_TO_LOAD,
 )
 def load_error(trial: Trial) -> Iterator[Problem]:
     if trial.ended == EXCEPTION and trial.load_failure is not None:

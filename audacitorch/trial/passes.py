@@ -129,17 +129,19 @@ class Passes:
             "first": planned["purpose"] == "first",
         }
         self._events.emit("begin", **fields)
+        own = block.clone()  # a model may work in place, and the block is needed again
         start = time.perf_counter()
         try:
             with torch.no_grad():
-                output = self._model(block)
+                output = self._model(own)
+            seconds = time.perf_counter() - start
+            # Reading the result can fail as well: an expanded tensor asks for its memory only now.
+            described = measure.describe_output(output, block.shape[1], self._plan["sample_rate"])
         except Exception as error:
             self._events.emit("pass", **fields, seconds=time.perf_counter() - start, failure=describe_failure(error))
             return _FAILED
-        seconds = time.perf_counter() - start
         if not fields["first"]:
             self._cost = max(self._cost, (block.shape[1], seconds))
-        described = measure.describe_output(output, block.shape[1], self._plan["sample_rate"])
         self._events.emit("pass", **fields, seconds=seconds, output=described)
         return output
 

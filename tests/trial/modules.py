@@ -99,6 +99,23 @@ class AlwaysRaises(nn.Module):
         return x.reshape(7, -1, 11)
 
 
+class WorksInPlace(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mul_(2.0)
+
+
+class ReturnsMoreThanMemory(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.zeros(1, 1).expand(1 << 24, 1 << 24)
+
+
+class ReturnsManyTensors(nn.Module):
+    def forward(
+        self, x: Tensor
+    ) -> Tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        return x, x, x, x, x, x, x, x, x, x
+
+
 class Counts(nn.Module):
     def __init__(self) -> None:
         super().__init__()

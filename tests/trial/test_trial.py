@@ -135,6 +135,25 @@ def test_a_model_that_returns_none_is_described(saved):
     assert {done.output.kind for done in trial.passes} == {"NoneType"}
 
 
+def test_a_model_may_work_in_place(saved):
+    trial = try_out(saved(modules.WorksInPlace()))
+    assert trial.repeat_difference_db is None
+    assert trial.seam_db is None
+    loudest = [done.output.tensors[0].maximum for done in trial.passes if done.signal == "noise"]
+    assert max(loudest) < 1.01  # twice the noise's 0.5, however often it ran
+
+
+def test_a_result_that_can_not_be_read_is_the_models_failure(saved):
+    trial = try_out(saved(modules.ReturnsMoreThanMemory()))
+    assert trial.ended == FINISHED
+    assert all(done.failure.memory for done in trial.passes)
+
+
+def test_many_tensors_are_counted_and_not_described(saved):
+    trial = try_out(saved(modules.ReturnsManyTensors()), passes=(PlannedPass("length", "noise", 100),))
+    assert trial.passes[0].output.kind == "tuple of 10 values"
+
+
 def test_a_loop_ends_with_the_time_limit(saved):
     start_time = time.monotonic()
     trial = try_out(saved(modules.EndlessLoop()), seconds=2.0)
