@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from threading import Thread
 from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Tuple, Union
 
+from audacitorch.digest import Digest
 from audacitorch.facts import Archive, Card, Facts, Metadata, Unavailable
 from audacitorch.findings import SPEC, CouldNotRun
-from audacitorch.repo import METADATA, MODEL, README, FolderRepo
+from audacitorch.repo import METADATA, MODEL, README, FolderRepo, TargetError
 from audacitorch.report.model import Report, Target
+from audacitorch.static import judge_static
 from audacitorch.trial.plan import DEFAULT_MEMORY_BYTES, DEFAULT_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ NOT_RUNNABLE = ("missing-file", "lfs-pointer", "not-torchscript", "model-too-lar
 #: The host resamples anything to the model's rate; without a usable rate the trial takes the commonest.
 _ASSUMED_RATE = 44100
 _HIGHEST_RATE = 396000
-#: A static check promises half a second: it takes the hash of what can be read in a part of that.
-_LARGEST_HASHED_STATICALLY = 64 << 20
+#: How a rule says why it was skipped; what reads ``trial.ended`` knows this half already.
+_NOT_RUN = "the model was not run: "
 
 
 class UnknownRule(ValueError):
@@ -82,40 +82,66 @@ class _Check:
     repo: FolderRepo
     options: Options
     meanwhile: Callable[[], None]
-    digest: _Digest = field(init=False)
+    digest: Digest = field(init=False)
 
     def run(self, session: Optional[TrialSession], failure: Optional[CouldNotRun]) -> Report:
         from audacitorch.rules import all_rules
         from audacitorch.rules.runner import Outcome, run_rules
 
-        rules = list(all_rules().values())
-        _require_known(self.options.ignore, all_rules())
+        rules = all_rules()
+        _require_known(self.options.ignore, rules)
         outcome = Outcome(could_not_run=[failure] if failure else [])
-        facts = self.static_facts()
-        run_rules([rule for rule in rules if rule.static], facts, outcome)
-        self.digest = _Digest(self.repo, self.options.static)
+        facts = self.static_facts(outcome)
+        judge_static(facts, outcome)
+        self.digest = Digest(self.repo, self.options.static)
         ended, trial = self.trial(session, facts, outcome)
-        run_rules([rule for rule in rules if not rule.static], replace(facts, trial=trial), outcome)
+        run_rules([rule for rule in rules.values() if not rule.static], replace(facts, trial=trial), outcome)
         return self.report(facts, trial, ended, outcome)
 
-    def static_facts(self) -> Facts:
+    def static_facts(self, outcome: Outcome) -> Facts:
         """Everything that is known without running the model."""
-        from audacitorch import card as card_file
-        from audacitorch import metadata as metadata_file
+        return Facts(
+            repo=self.repo.facts,
+            card=self.collected("card", self.card, outcome),
+            metadata=self.collected("metadata", self.metadata, outcome),
+            archive=self.collected("archive", self.archive, outcome),
+            trial=Unavailable("the model was not run"),
+        )
+
+    def collected(self, name: str, collect: Callable[[], Any], outcome: Outcome) -> Any:
+        """What a collector found. One that raises is our fault: its rules are skipped, and the others go on."""
+        try:
+            return collect()
+        except TargetError:
+            raise
+        except OSError as error:
+            raise TargetError(f"the {name} can't be read: {error.strerror}") from error
+        except Exception as error:
+            outcome.could_not_run.append(CouldNotRun(name, f"{type(error).__name__}: {error}"))
+            return Unavailable(f"the {name} could not be read")
+
+    def card(self) -> Card:
+        """README.md's front matter."""
+        from audacitorch.card import MAX_BYTES, read_card
+
+        return read_card(self.repo.read(README, MAX_BYTES) if self.repo.has(README) else None)
+
+    def metadata(self) -> Union[Metadata, Unavailable]:
+        """metadata.json, or that there is none."""
+        from audacitorch.metadata import MAX_BYTES, read_metadata
+
+        if not self.repo.has(METADATA):
+            return Unavailable(f"{METADATA} is missing")
+        return read_metadata(self.repo.read(METADATA, MAX_BYTES))
+
+    def archive(self) -> Union[Archive, Unavailable]:
+        """model.pt as a file, or that there is none."""
         from audacitorch.archive import read_archive
 
-        repo = self.repo
-        metadata: Union[Metadata, Unavailable] = Unavailable(f"{METADATA} is missing")
-        if repo.has(METADATA):
-            metadata = metadata_file.read_metadata(repo.read(METADATA, metadata_file.MAX_BYTES))
-        archive: Union[Archive, Unavailable] = Unavailable(f"{MODEL} is missing")
-        if repo.has(MODEL):
-            with repo.open(MODEL) as file:
-                archive = read_archive(file, repo.facts.files[MODEL].size)
-        card: Union[Card, Unavailable] = card_file.read_card(
-            repo.read(README, card_file.MAX_BYTES) if repo.has(README) else None
-        )
-        return Facts(repo.facts, card, metadata, archive, Unavailable("the model was not run"))
+        if not self.repo.has(MODEL):
+            return Unavailable(f"{MODEL} is missing")
+        with self.repo.open(MODEL) as file:
+            return read_archive(file, self.repo.facts.files[MODEL].size)
 
     def trial(
         self, session: Optional[TrialSession], facts: Facts, outcome: Outcome
@@ -127,9 +153,12 @@ class _Check:
         for names, ended, because in ((CONDEMNED, REFUSED, "condemns it"), (NOT_RUNNABLE, SKIPPED, "must pass first")):
             found = [name for name in names if outcome.has_error(name)]
             if found:
-                return ended, Unavailable(f"the model was not run: {found[0]} {because}")
+                return ended, Unavailable(f"{_NOT_RUN}{found[0]} {because}")
+        undecided = [name for name in (*CONDEMNED, "archive") if name in outcome.undecided()]
+        if undecided:
+            return SKIPPED, Unavailable(f"{_NOT_RUN}{undecided[0]} could not be decided")
         if self.options.static:
-            return SKIPPED, Unavailable("the model was not run: this was a static check")
+            return SKIPPED, Unavailable(f"{_NOT_RUN}this was a static check")
         if session is None:
             return SKIPPED, Unavailable("the model could not be run")
         try:
@@ -163,7 +192,9 @@ class _Check:
         ignored = set(self.options.ignore)
         model = self.repo.facts.files.get(MODEL)
         shown_trial: Dict[str, Any] = (
-            {"ended": ended, "reason": trial.reason} if isinstance(trial, Unavailable) else trial_to_json(trial)
+            {"ended": ended, "reason": trial.reason.replace(_NOT_RUN, "", 1)}
+            if isinstance(trial, Unavailable)
+            else trial_to_json(trial)
         )
         return Report(
             target=Target(
@@ -186,37 +217,6 @@ class _Check:
             metadata=metadata_to_json(facts.metadata) if isinstance(facts.metadata, Metadata) else None,
             archive=archive_to_json(facts.archive) if isinstance(facts.archive, Archive) else None,
         )
-
-
-class _Digest:
-    """The sha256 of model.pt, taken in a thread while the worker computes."""
-
-    def __init__(self, repo: FolderRepo, static: bool) -> None:
-        self._value: Optional[str] = None
-        self._thread: Optional[Thread] = None
-        model = repo.facts.files.get(MODEL)
-        if model is None:
-            return
-        self._value = model.sha256
-        if self._value is None and not (static and model.size > _LARGEST_HASHED_STATICALLY):
-            self._thread = Thread(target=self._compute, args=(repo,), daemon=True)
-            self._thread.start()
-
-    def _compute(self, repo: FolderRepo) -> None:
-        digest = hashlib.sha256()
-        with repo.open(MODEL) as file:
-            while True:
-                chunk = file.read(1 << 20)
-                if not chunk:
-                    break
-                digest.update(chunk)
-        self._value = digest.hexdigest()
-
-    def value(self) -> Optional[str]:
-        """The hash in hexadecimal; None for a model that is missing, or too large for a static check."""
-        if self._thread is not None:
-            self._thread.join()
-        return self._value
 
 
 def _require_known(names: Tuple[str, ...], rules: Mapping[str, Rule]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from typing import List, Optional
@@ -19,15 +20,21 @@ COMMANDS = {
     "run": "what Audacity would make of this audio: tracks as WAV files, labels as a label track",
     "rules": "the rules, or one explained",
     "fetch": "bring a model repo from the Hub, at one revision",
+    "backport": "a TorchScript archive from a newer PyTorch, rewritten for Torch 1.9.0",
+    "registry": "the models of the Hub that are tagged for Audacity, indexed and tested; the built-in list",
+    "request": "built-in requests: check them, answer them, accept them into the list",
 }
 
-USAGE_ERROR = 2
+NO_CHECK = 3
 INTERRUPTED = 130
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run the program with ``arguments`` (default: those of the process) and return its exit status."""
     words = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what a terminal has no letter for is written as its number
+            stream.reconfigure(errors="backslashreplace")
     try:
         return _dispatch(words)
     except KeyboardInterrupt:
@@ -36,13 +43,23 @@ def main(arguments: Optional[List[str]] = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        status = getattr(error, "exit_status", None)
-        if not isinstance(status, int):
-            raise
-        from audacitorch.report.escape import visible
+        return _failed(error)
 
+
+def _failed(error: Exception) -> int:
+    """Say what went wrong. Errors that callers can do something about bring their exit status; others are our bugs."""
+    from audacitorch.report.escape import visible
+
+    status = getattr(error, "exit_status", None)
+    if isinstance(status, int):
         print(f"audacitorch: {visible(error)}", file=sys.stderr)
         return status
+    import traceback
+
+    for line in traceback.format_exc().splitlines():
+        print(visible(line), file=sys.stderr)
+    print("audacitorch: this is a bug of audacitorch, and says nothing about the model", file=sys.stderr)
+    return NO_CHECK
 
 
 def _dispatch(words: List[str]) -> int:

@@ -47,9 +47,10 @@ class Finding:
     details: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
-    def sort_key(self) -> Tuple[int, str, str, int, str]:
+    def sort_key(self) -> Tuple[int, str, str, int, str, Tuple[str, ...], str]:
         """Severest first, then by place; the same list whatever order the rules ran in."""
-        return (SEVERITIES.index(self.severity), self.file or "", self.rule, self.line or 0, self.message)
+        place = (self.file or "", self.rule, self.line or 0)
+        return (SEVERITIES.index(self.severity), *place, self.message, self.hosts, self.hint)
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, 
 from audacitorch.findings import SPEC
 from audacitorch.results import ANALYZER, EffectTracks, LabelTrack
 from audacitorch.tracks import cut_blocks
+from audacitorch.trial.link import OutOfTime, TrialUnavailable, Worker
 from audacitorch.trial.plan import DEFAULT_MEMORY_BYTES, DEFAULT_TIMEOUT_SECONDS, Plan
-from audacitorch.trial.process import OutOfTime, TrialUnavailable, WorkerProcess
 
 if TYPE_CHECKING:
     import soundfile
@@ -50,7 +50,7 @@ class Renderer:
     seconds: float = DEFAULT_TIMEOUT_SECONDS
     memory_bytes: int = DEFAULT_MEMORY_BYTES
 
-    def render(self, worker: WorkerProcess, audio: Path, folder: Path) -> Rendering:
+    def render(self, worker: Worker, audio: Path, folder: Path) -> Rendering:
         """Send an audio file through a started worker, and write what comes of it into ``folder``.
 
         ``seconds`` is the limit for each block. A block that raises becomes silence, as in Audacity.
@@ -97,13 +97,13 @@ class Renderer:
 class _Answers:
     """The worker's side of the conversation: a block goes out, an event comes back."""
 
-    def __init__(self, worker: WorkerProcess, plan: Plan, seconds: float) -> None:
+    def __init__(self, worker: Worker, plan: Plan, seconds: float) -> None:
         self._worker = worker
         self._events = worker.events()
         self._seconds = seconds
         self.ended = False
         worker.deadline = time.monotonic() + _START_SECONDS
-        worker.send(json.dumps(plan.to_json()).encode() + b"\n")
+        worker.begin(plan)
         self._load_failure = self._wait_for("loaded", "load-failed")[0]
 
     def ask(self, block: NDArray[Any]) -> Tuple[Dict[str, Any], List[bytes]]:

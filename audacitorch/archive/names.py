@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Dict, Iterator, List, Optional, Tuple
 
 from audacitorch.archive import types
+from audacitorch.archive.schemas import type_names
 from audacitorch.archive.types import MAX_DEPTH, UNKNOWN, Type
 
 
@@ -105,6 +106,8 @@ def _annotation(node: Optional[ast.expr], depth: int) -> Type:
     name = dotted(node)
     if name is None or name in ("list", "tuple", "Final"):
         return UNKNOWN
+    if "." not in name and name not in type_names():
+        return UNKNOWN  # unknown-type says so; what is made of it is not judged
     return types.NONE if name == "None" else Type(name)
 
 

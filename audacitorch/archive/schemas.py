@@ -110,6 +110,12 @@ def match(operator: str, arguments: Tuple[Argument, ...]) -> Match:
     return Match(NO, UNKNOWN, nearest[1], nearest[2])
 
 
+def fits(schema: Schema, arguments: Tuple[Argument, ...]) -> int:
+    """Whether a call with these arguments fits one schema, which need not be Torch 1.9.0's: NO, MAYBE or YES."""
+    given = [(types.parse(argument.type), argument.keyword) for argument in arguments]
+    return max(_fit(schema, given, conversions)[0] for conversions in (False, True))
+
+
 def _fit(schema: Schema, given: List[Tuple[Type, Optional[str]]], conversions: bool) -> Tuple[int, Type, int, str]:
     """Verdict, return type, how many arguments fitted, and why the next one did not."""
     positional = [kind for kind, keyword in given if keyword is None]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Iterator
+from typing import TYPE_CHECKING, Callable, Iterator, Optional
 
 from audacitorch.commands.limits import add_limit_arguments
 from audacitorch.findings import HOSTS, SPEC
@@ -23,6 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `audacitorch check`."""
     add_target_arguments(parser)
     parser.add_argument("--report", type=Path, metavar="DIR", help="write report.json, .md, .html and .sarif there")
+    parser.add_argument("--facts", type=Path, metavar="FILE", help="TARGET was fetched: what `fetch --facts` wrote")
+    parser.add_argument(
+        "--outputs", type=Path, metavar="FILE", help="add verdict, errors, warnings, for GitHub's steps"
+    )
     parser.add_argument("--static", action="store_true", help="do not run the model: files alone, in half a second")
     parser.add_argument("--host", choices=(*HOSTS, "all"), default=SPEC, help="whose verdict counts (default: spec)")
     parser.add_argument("--strict", action="store_true", help="warnings count as errors")
@@ -45,14 +50,46 @@ def run(arguments: argparse.Namespace) -> int:
         timeout_seconds=arguments.timeout,
         memory_bytes=arguments.memory << 20,
     )
-    with opened_repo(arguments.target, arguments.endpoint) as repo, _progress(options.static) as meanwhile:
+    with (
+        opened_repo(arguments.target, arguments.endpoint, arguments.facts) as repo,
+        _progress(options.static) as meanwhile,
+    ):
         report = check(repo, options, worker_starter(arguments.sandbox), meanwhile)
-    if arguments.report is not None:
-        from audacitorch.report.write import write_reports
-
-        write_reports(report, arguments.report)
+    failure = _write(report, arguments)
+    if arguments.format != "text" and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # what programs read is UTF-8 everywhere
     sys.stdout.write(_render(report, arguments))
+    if failure is not None:
+        raise failure
     return report.exit_status
+
+
+class ReportError(Exception):
+    """The folder for reports can't be written: the call is wrong, whatever the check found."""
+
+    exit_status = 2
+
+
+def _write(report: Report, arguments: argparse.Namespace) -> Optional[ReportError]:
+    """Write the files that were asked for; what went wrong is told after the report was shown."""
+    from audacitorch.report.outputs import write_outputs
+    from audacitorch.report.write import write_reports
+
+    place = arguments.report
+    try:
+        if place is not None:
+            write_reports(report, place, checkout_folder=_checkout_folder(arguments.target))
+        place = arguments.outputs
+        if place is not None:
+            write_outputs(report, place)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        return ReportError(f"the report can't be written to {place}: {getattr(error, 'strerror', None) or error}")
+    return None
+
+
+def _checkout_folder(target: str) -> str:
+    """The model's folder below the checkout's root, where the command is run from that root."""
+    return "" if target == "." else target
 
 
 @contextmanager
@@ -80,7 +117,7 @@ def _render(report: Report, arguments: argparse.Namespace) -> str:
     if arguments.format == "github":
         from audacitorch.report.annotations import render
 
-        return render(report, folder="" if arguments.target == "." else arguments.target)
+        return render(report, folder=_checkout_folder(arguments.target))
     module = {"json": "jsonfile", "markdown": "markdown", "sarif": "sarif"}[arguments.format]
     rendered: str = import_module(f"audacitorch.report.{module}").render(report)
     return rendered

@@ -10,6 +10,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `audacitorch fetch`."""
     parser.add_argument("repo_id", metavar="REPO_ID", help="author/name[@revision]")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="default: the repo's name, here")
+    parser.add_argument("--facts", type=Path, metavar="FILE", help="write there what the Hub tells, for check --facts")
     parser.add_argument("--endpoint", metavar="URL", help="of the Hub (default: HF_ENDPOINT, or huggingface.co)")
 
 
@@ -20,6 +21,10 @@ def run(arguments: argparse.Namespace) -> int:
     repo_id, revision = parse_repo_id(arguments.repo_id)
     folder = arguments.output or Path(repo_id.partition("/")[2])
     fetched = fetch(repo_id, revision, folder, hub=Hub(arguments.endpoint))
+    if arguments.facts is not None:
+        from audacitorch.fetched import write_facts
+
+        write_facts(fetched, arguments.facts)
     size = sum(file.size for file in fetched.files.values())
     print(f"{fetched.id}@{fetched.revision}: {len(fetched.files)} files, {size:,} bytes in {folder}")
     return 0

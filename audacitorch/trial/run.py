@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 import time
 from dataclasses import fields
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type, TypeVar
 
+from audacitorch.trial.link import OutOfTime, TrialUnavailable, Worker
 from audacitorch.trial.observations import (
     EXCEPTION,
     FINISHED,
@@ -23,7 +23,6 @@ from audacitorch.trial.observations import (
     Trial,
 )
 from audacitorch.trial.plan import WHOLE_BLOCK, Plan
-from audacitorch.trial.process import OutOfTime, TrialUnavailable, WorkerProcess
 from audacitorch.version import TORCH_VERSION
 
 #: What a worker may take to start and to import torch, on a cold and busy machine; no model has run by then.
@@ -34,13 +33,13 @@ _SIGNS_OF_LACK = ("bad_alloc", "can't allocate memory", "Thread creation failed"
 Value = TypeVar("Value")
 
 
-def run_trial(worker: WorkerProcess, plan: Plan, meanwhile: Callable[[], None] = lambda: None) -> Trial:
+def run_trial(worker: Worker, plan: Plan, meanwhile: Callable[[], None] = lambda: None) -> Trial:
     """Give a started worker its orders, do something else ``meanwhile``, and observe it to its end.
 
     Raises:
         TrialUnavailable: the model was not run, or not in Torch 1.9.0; nothing can be said about it.
     """
-    worker.send(json.dumps(plan.to_json()).encode() + b"\n")
+    worker.begin(plan)
     meanwhile()
     worker.deadline = time.monotonic() + _START_SECONDS
     told: Dict[str, List[Dict[str, Any]]] = {}
@@ -69,7 +68,7 @@ def check_version(found: str) -> None:
 
 
 def _fold(
-    told: Mapping[str, List[Dict[str, Any]]], plan: Plan, worker: WorkerProcess, timed_out: bool, seconds: float
+    told: Mapping[str, List[Dict[str, Any]]], plan: Plan, worker: Worker, timed_out: bool, seconds: float
 ) -> Trial:
     """One value out of everything that was told, in whatever way the worker ended."""
     passes = [_pass(event) for event in told.get("pass", [])]
@@ -101,7 +100,7 @@ def _fold(
 
 
 def _how_it_ended(
-    told: Mapping[str, List[Dict[str, Any]]], worker: WorkerProcess, timed_out: bool, plan: Plan
+    told: Mapping[str, List[Dict[str, Any]]], worker: Worker, timed_out: bool, plan: Plan
 ) -> Tuple[str, Optional[str], str]:
     """The trial's ``ended``, ``signal`` and ``reason``."""
     if timed_out:

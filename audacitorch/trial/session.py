@@ -13,13 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Optional
 
+from audacitorch.trial.link import TrialUnavailable, Worker
 from audacitorch.trial.observations import SIGNAL, Trial
 from audacitorch.trial.plan import Plan, PlannedPass
-from audacitorch.trial.process import TrialUnavailable, WorkerProcess
 from audacitorch.trial.run import run_trial
 
 #: Makes a worker that has a folder of its own for scratch.
-WorkerStarter = Callable[[str], WorkerProcess]
+WorkerStarter = Callable[[str], Worker]
 
 _DEBUG_SUFFIX = ".debug_pkl"
 #: Copying more than this to find a clearer message is not worth the wait.

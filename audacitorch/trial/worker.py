@@ -18,7 +18,7 @@ import sysconfig
 import time
 from typing import Any, List, Optional
 
-from audacitorch.trial import sandbox
+from audacitorch.trial import sandbox, surroundings
 from audacitorch.trial.worker_io import EventWriter, describe_failure, peak_memory
 
 
@@ -40,7 +40,9 @@ def main() -> None:
     plan = json.loads(line)
     started = time.perf_counter()
     limits = sandbox.Limits(memory_bytes=plan["memory_bytes"])
-    events.emit("sandbox", sandbox=sandbox.lock_down(limits, _readable(plan["model"], torch.__file__)))
+    around = surroundings.container_around()  # read while /proc can be
+    walls = sandbox.lock_down(limits, _readable(plan["model"], torch.__file__))
+    events.emit("sandbox", sandbox={**walls, **around})
     model = _load(plan["model"], events)
     if model is not None and plan["task"] == "trial":
         Passes(model, plan, events, started).run()

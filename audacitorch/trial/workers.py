@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from audacitorch.trial.process import TrialUnavailable, WorkerProcess, torch_python
+from audacitorch.trial.link import TrialUnavailable, Worker
+from audacitorch.trial.process import WorkerProcess, torch_python
 from audacitorch.trial.session import WorkerStarter
 from audacitorch.version import TORCH_VERSION
 
@@ -22,11 +23,13 @@ def worker_starter(sandbox: str = "auto") -> WorkerStarter:
                 "AUDACITORCH_PYTHON, or use --sandbox container"
             )
         return lambda scratch: WorkerProcess.in_process_sandbox(python, scratch)
-    return _unavailable("no container")
+    from audacitorch.trial.container import ContainerWorker
+
+    return ContainerWorker
 
 
 def _unavailable(reason: str) -> WorkerStarter:
-    def start(scratch: str) -> WorkerProcess:
+    def start(scratch: str) -> Worker:
         raise TrialUnavailable(reason)
 
     return start

@@ -1,0 +1,94 @@
+"""The first process of a container in which a worker runs: it ends the worker when nobody waits for it any more.
+
+A container outlives the program that started it, so this one watches: when its standard input ends (the engine closes
+it when the program on the other side goes, however it goes), or when the worker has had its orders and not ended in
+time, it kills the worker; and when the first process of a container ends, the kernel ends everything else in it.
+
+Standard input is handed on to the worker. After all events of the worker's comes one of the warden's own: ``ended``,
+with ``status`` (negative for a signal) and ``peak_memory_bytes``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from typing import Optional
+
+from audacitorch.trial.process import worker_command, worker_environment
+
+#: Without orders for this long, the worker is not needed.
+IDLE_SECONDS = 900.0
+#: For starting and for telling, on top of what the orders allow.
+EXTRA_SECONDS = 150.0
+_POLL_SECONDS = 0.05
+_HOME = "/tmp"  # noqa: S108  # the container's own
+
+
+def main() -> None:
+    """Run one worker, from standard input to standard output."""
+    worker = subprocess.Popen(
+        worker_command(sys.executable),
+        stdin=subprocess.PIPE,
+        env=worker_environment(_HOME),
+        bufsize=0,
+        start_new_session=True,
+    )
+    _Relay(worker).run()
+    _, status, usage = os.wait4(worker.pid, 0)
+    event = {
+        "event": "ended",
+        "status": os.waitstatus_to_exitcode(status),
+        "peak_memory_bytes": usage.ru_maxrss * 1024,
+    }
+    with suppress(BrokenPipeError):
+        os.write(1, json.dumps(event).encode() + b"\n")
+
+
+class _Relay:
+    """Hands standard input on to the worker until one of the two ends, or time is up."""
+
+    def __init__(self, worker: subprocess.Popen[bytes]) -> None:
+        self._worker = worker
+        self._first_line = b""
+        self._allowed: Optional[float] = None
+        self._deadline = time.monotonic() + IDLE_SECONDS
+
+    def run(self) -> None:
+        """Return when the worker has ended, or has been ended."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(0, selectors.EVENT_READ)
+            while not self._has_ended():
+                if time.monotonic() > self._deadline:
+                    os.kill(self._worker.pid, signal.SIGKILL)
+                    return
+                if selector.select(_POLL_SECONDS):
+                    data = os.read(0, 1 << 20)
+                    if not data:
+                        os.kill(self._worker.pid, signal.SIGKILL)
+                        return
+                    self._hand_on(data)
+
+    def _has_ended(self) -> bool:
+        """Whether the worker is gone; its remains stay for whoever asks how much memory it had."""
+        return os.waitid(os.P_PID, self._worker.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def _hand_on(self, data: bytes) -> None:
+        if self._allowed is None:
+            self._first_line += data
+            if b"\n" in self._first_line:
+                self._allowed = float(json.loads(self._first_line.partition(b"\n")[0])["seconds"]) + EXTRA_SECONDS
+                self._first_line = b""
+        if self._allowed is not None:
+            self._deadline = time.monotonic() + self._allowed
+        with suppress(BrokenPipeError):
+            self._worker.stdin.write(data)  # type: ignore[union-attr]
+
+
+if __name__ == "__main__":
+    main()

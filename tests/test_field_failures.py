@@ -1,0 +1,220 @@
+"""What has failed people on the trackers of Audacity's deep-learning branch (A) and of audacitorch (T), row by row.
+
+Rows that are about lists, refreshes and documents are tested where those are.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Set
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from audacitorch.findings import ALPHA, ERROR, SPEC, WARNING  # noqa: E402
+from audacitorch.report import text  # noqa: E402
+from tests.made import checked, errors, repo, weights  # noqa: E402
+from tests.repos_make import modules  # noqa: E402
+from tests.repos_make.parts import LABELER_FIELDS  # noqa: E402
+from tests.test_repos import checked as checked_fixture  # noqa: E402
+
+pytestmark = pytest.mark.torch
+
+STEPS = torch.tensor([[0.0, 0.5], [0.5, 1.0]])
+
+
+def labeler(labels: Any, places: Any = STEPS) -> Any:
+    return modules.Labeler(torch.as_tensor(labels), torch.as_tensor(places))
+
+
+@pytest.mark.parametrize(("names", "found"), [(["cat"], True), (["cat", "dog"], False)])
+def test_A2_labels_shorter_than_the_class_range(tmp_path: Path, names: Any, found: bool) -> None:
+    report = checked(repo(tmp_path, labeler([0, 1]), LABELER_FIELDS, labels=names))
+    assert errors(report) == ({"label-index-out-of-range"} if found else set())
+    assert report.exit_status == (1 if found else 0)
+
+
+def test_A90_T12_class_scores_where_indices_were_wanted_end_the_alphas(tmp_path: Path) -> None:
+    report = checked(repo(tmp_path, labeler(torch.eye(2)), LABELER_FIELDS), hosts=(SPEC, ALPHA))
+    assert weights(report) == {"label-format": {(ERROR, (ALPHA,))}}
+    assert report.hosts == {SPEC: "pass", ALPHA: "fail"}
+    assert report.exit_status == 1
+
+
+def test_A90_T12_indices_show_the_first_label_in_the_first_builds(tmp_path: Path) -> None:
+    report = checked(repo(tmp_path, labeler([0, 1]), LABELER_FIELDS))
+    assert weights(report) == {"label-format": {(WARNING, (SPEC,))}}
+    assert report.hosts == {SPEC: "pass", ALPHA: "pass"}
+
+
+@pytest.mark.parametrize(
+    ("module", "rule"), [(modules.ReturnsThree(), "output-type"), (labeler(torch.eye(2).unsqueeze(0)), "output-shape")]
+)
+def test_T12_an_incompatible_output_structure_is_flagged_on_the_saved_file(
+    tmp_path: Path, module: Any, rule: str
+) -> None:
+    assert errors(checked(repo(tmp_path, module, LABELER_FIELDS))) == {rule}
+
+
+#: Channels that the model takes × `multichannel` × whether `labels` fits its output: what must be found.
+EIGHT = [
+    (1, False, True, set()),
+    (1, False, False, {"output-labels-mismatch"}),
+    (1, True, True, {"fails-on-stereo"}),
+    (1, True, False, {"fails-on-stereo", "output-labels-mismatch"}),
+    (2, False, True, {"forward-error"}),
+    (2, False, False, {"forward-error"}),
+    (2, True, True, {"forward-error"}),  # a mono track comes as one channel
+    (2, True, False, {"forward-error"}),
+]
+
+
+@pytest.mark.parametrize(("channels", "multichannel", "match", "expected"), EIGHT)
+def test_A94_T13_channels_multichannel_and_labels(
+    tmp_path: Path, channels: int, multichannel: bool, match: bool, expected: Set[str]
+) -> None:
+    module = modules.NeedsChannels(channels, out=2)
+    names = ["drums", "bass"] if match else ["drums"]
+    report = checked(repo(tmp_path, module, labels=names, multichannel=multichannel))
+    assert errors(report) == expected
+
+
+@pytest.mark.parametrize(
+    ("multichannel", "channels", "names", "good"),
+    [(True, 2, 2, True), (True, 2, 1, False), (False, 4, 4, True), (False, 1, 2, False)],
+)
+def test_A94_T13_models_that_take_what_comes(
+    tmp_path: Path, multichannel: bool, channels: int, names: int, good: bool
+) -> None:
+    """Empty tracks where labels are more than channels, lost ones or a crash where they are fewer."""
+    labels = [f"track {number}" for number in range(names)]
+    report = checked(repo(tmp_path, modules.Mixes(channels), labels=labels, multichannel=multichannel))
+    assert errors(report) == (set() if good else {"output-labels-mismatch"})
+
+
+def test_A94_T13_as_many_channels_out_as_in_fits_no_labels(tmp_path: Path) -> None:
+    """A multichannel model that keeps its channels gives one for mono and two for stereo: labels fit one of them."""
+    report = checked(repo(tmp_path, modules.Halves(), labels=["left", "right"], multichannel=True))
+    assert errors(report) == {"output-labels-mismatch"}
+
+
+def test_A80_A89_a_newer_export_that_closes_audacity_is_told_with_the_error_that_1_9_0_hides(tmp_path: Path) -> None:
+    report = checked_fixture("newer-export-aborts-at-pad", tmp_path)
+    assert errors(report) == {"aborts-host", "unknown-operator"}
+    (ended,) = [finding for finding in report.findings if finding.rule == "aborts-host"]
+    assert "SIGABRT" in ended.message
+    assert "Unknown builtin op: aten::pad" in ended.message
+    assert "Unknown builtin op: aten::pad" in ended.details["error"]
+
+
+def test_A80_an_archive_that_needs_a_newer_torch_is_told_by_its_format(tmp_path: Path) -> None:
+    """One cause, one error; the exception itself stays in the trial's facts."""
+    report = checked_fixture("archive-format-10", tmp_path)
+    assert errors(report) == {"file-format-too-new"}
+    failure = (report.trial or {})["load_failure"]
+    assert "maximum supported version for reading is 6" in failure["message"]
+
+
+def test_A80_a_file_that_does_not_load_gives_the_real_message(tmp_path: Path) -> None:
+    """`load-error`: what the archive's code does is in order, and the weights that it needs are not there."""
+    from tests.repos_make.archives import rezipped, zipped
+
+    folder = repo(tmp_path, modules.NeedsChannels(1, 1))
+    archive = (folder / "model.pt").read_bytes()
+    kept = []
+    rezipped(archive, lambda name, data: kept.append((name, data)) or data)  # type: ignore[func-returns-value]
+    (folder / "model.pt").write_bytes(zipped((name, data) for name, data in kept if "/data/" not in name))
+    report = checked(folder)
+    assert errors(report) == {"load-error"}
+    (finding,) = report.findings
+    assert "torch.jit.load raised RuntimeError" in finding.message
+    assert "data/0" in finding.details["error"]
+
+
+@pytest.mark.parametrize(
+    ("base", "menu"), [({}, '"Deep Learning Effect"'), (LABELER_FIELDS, '"Deep Learning Analyzer"')]
+)
+def test_A75_A76_A87_A67_the_report_says_which_menu_shows_the_model(tmp_path: Path, base: Any, menu: str) -> None:
+    module = labeler(torch.eye(2)) if base else modules.Halves()
+    assert menu in text.render(checked(repo(tmp_path, module, base or None), static=True))
+
+
+@pytest.mark.parametrize("name", ["labeler-that-says-it-is-an-effect", "effect-that-says-it-is-a-labeler"])
+def test_A75_A76_an_effect_type_that_is_not_the_models_is_an_error(tmp_path: Path, name: str) -> None:
+    report = checked_fixture(name, tmp_path)
+    assert errors(report) == {"output-type"}
+    assert "is it a waveform-to-" in report.findings[0].message
+
+
+def test_A82_a_label_across_a_block_border_is_told(tmp_path: Path) -> None:
+    report = checked(repo(tmp_path, labeler([0], [[0.0, 1.0]]), LABELER_FIELDS))
+    assert "label-seams" in weights(report)
+
+
+def test_A82_seams_of_an_effect_are_measured(tmp_path: Path) -> None:
+    report = checked(repo(tmp_path, modules.Smooths()))
+    assert "block-seams" in weights(report)
+    assert (report.trial or {})["seam_db"] < 0
+
+
+def test_A96_A109_the_report_carries_the_full_text_of_an_error(tmp_path: Path) -> None:
+    report = checked_fixture("always-raises", tmp_path)
+    (finding,) = report.findings
+    assert "Traceback of TorchScript" in finding.details["error"]
+    assert "shape '[7, -1, 11]' is invalid for input of size 2048" in finding.details["error"]
+    assert "shape '[7, -1, 11]' is invalid" in text.render(report)
+    assert "Traceback of TorchScript" in json.dumps(report.to_json())
+
+
+@pytest.mark.slow
+def test_A7_A113_a_slow_model_is_told_with_its_factor(tmp_path: Path) -> None:
+    report = checked_fixture("slower-than-real-time", tmp_path)
+    assert set(weights(report)) == {"slow"}
+    assert (report.trial or {})["realtime_factor"] > 1
+    assert (report.trial or {})["left_out"]
+
+
+def test_A7_A113_seconds_for_every_block_are_in_the_report(tmp_path: Path) -> None:
+    report = checked(repo(tmp_path, modules.Halves()))
+    assert all(done["seconds"] > 0 for done in (report.trial or {})["passes"])
+
+
+def test_T3_what_the_host_rejects_is_not_saved(tmp_path: Path) -> None:
+    from audacitorch.utils import save_model
+    from tests.repos_make.parts import EFFECT_FIELDS
+
+    scripted = torch.jit.script(modules.Halves())
+    with pytest.raises(ValueError, match="61 characters"):
+        save_model(scripted, {**EFFECT_FIELDS, "short_description": "x" * 61}, tmp_path / "refused")
+    assert not (tmp_path / "refused" / "model.pt").exists()
+
+
+@pytest.mark.parametrize(
+    ("indices", "places"),
+    [
+        ([0, 1], [[0.1, 0.2], [0.7, 0.8]]),  # a gap
+        ([0, 1], [[0.0, 0.4], [0.2, 0.45]]),  # two labels at once
+        (torch.zeros(0, dtype=torch.int64), torch.zeros(0, 2)),  # none at all
+    ],
+)
+def test_T4_T10_A34_A61_gaps_overlaps_and_no_labels_are_in_order(tmp_path: Path, indices: Any, places: Any) -> None:
+    report = checked(repo(tmp_path, labeler(indices, places), LABELER_FIELDS))
+    assert weights(report) == {"label-format": {(WARNING, (SPEC,))}}
+
+
+def test_T4_class_probabilities_of_several_at_once_are_in_order(tmp_path: Path) -> None:
+    """Probabilities that do not sum to one say that both are there."""
+    report = checked(repo(tmp_path, labeler(torch.ones(2, 2)), LABELER_FIELDS))
+    assert weights(report) == {"label-format": {(ERROR, (ALPHA,))}}
+
+
+def test_A31_a_confidence_threshold_is_no_unknown_field(tmp_path: Path) -> None:
+    folder = repo(tmp_path, labeler(torch.eye(2)), LABELER_FIELDS, confidence_threshold=0.5)
+    assert checked(folder, static=True).findings == ()
+
+
+def test_A84_a_display_name_is_accepted(tmp_path: Path) -> None:
+    report = checked(repo(tmp_path, modules.Halves(), displayname="Half as loud"), static=True)
+    assert report.findings == ()
