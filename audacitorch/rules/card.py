@@ -26,7 +26,7 @@ def card_front_matter(card: Card) -> Iterator[Problem]:
 
 
 @rule(
-    title="the model card has the tag `audacity`",
+    title="The model card has the tag `audacity`",
     reason="Audacity's users and this project's registry find models on the Hub by this tag.",
     hint=f"Begin README.md with\n{FRONT_MATTER}",
     severity=WARNING,

@@ -60,7 +60,7 @@ def metadata_json(metadata: Metadata) -> Iterator[Problem]:
 
 
 @rule(
-    title="every required field of metadata.json is there",
+    title="Every required field of metadata.json is there",
     reason="Audacity reads these fields without asking whether they are there, and drops a model that lacks one.",
     hint="docs/metadata.md lists the fields with an example.",
     severity=ERROR,
@@ -99,7 +99,7 @@ def _missing_hint(metadata: Metadata, field: str) -> str:
 
 
 @rule(
-    title="fields of metadata.json have the right type",
+    title="Fields of metadata.json have the right type",
     reason="Audacity refuses the whole file when a field has another type; 48000.0 is no integer to its parser.",
     hint="docs/metadata.md lists the types.",
     severity=ERROR,
@@ -127,7 +127,7 @@ def _type_hint(violation: Violation) -> Optional[str]:
 
 
 @rule(
-    title="numbers in metadata.json lie within the hosts' limits",
+    title="Numbers in metadata.json lie within the hosts' limits",
     reason="Audacity resamples to this rate and refuses one that it cannot resample to.",
     hint="Write the sample rate in Hz that the model was trained at, such as 44100.",
     severity=ERROR,
@@ -140,7 +140,7 @@ def metadata_field_range(metadata: Metadata) -> Iterator[Problem]:
 
 
 @rule(
-    title="texts in metadata.json are short enough",
+    title="Texts in metadata.json are short enough",
     reason="Audacity has room for so many characters and refuses a longer text.",
     hint="Shorten the text; characters are counted as Unicode code points.",
     severity=ERROR,
@@ -155,7 +155,7 @@ def metadata_field_length(metadata: Metadata) -> Iterator[Problem]:
 
 
 @rule(
-    title="lists in metadata.json are short enough",
+    title="Lists in metadata.json are short enough",
     reason="Audacity refuses a longer list.",
     hint="Keep the entries that help a user most.",
     severity=ERROR,
@@ -170,7 +170,7 @@ def metadata_field_count(metadata: Metadata) -> Iterator[Problem]:
 
 
 @rule(
-    title="values in metadata.json are ones that Audacity knows",
+    title="Values in metadata.json are ones that Audacity knows",
     reason="Audacity compares these values letter by letter: another one hides the model or rejects the file.",
     hint="Write one of the values that docs/metadata.md lists, in lower case.",
     severity=ERROR,
@@ -192,7 +192,7 @@ def metadata_field_value(metadata: Metadata) -> Iterator[Problem]:
 
 
 @rule(
-    title="domains are ones that Audacity knows",
+    title="Domains are ones that Audacity knows",
     reason="The first builds ignore another domain; the 3.2 alphas refuse the whole file.",
     hint="Choose among music, environmental, speech, other.",
     severity={SPEC: WARNING, ALPHA: ERROR},
@@ -222,7 +222,7 @@ def metadata_domain_unknown(metadata: Metadata) -> Iterator[Problem]:
 
 
 @rule(
-    title="every field of metadata.json is one that Audacity reads",
+    title="Every field of metadata.json is one that Audacity reads",
     reason="A field that no host reads does nothing; often its name is misspelt.",
     hint="Leave the field out if it is not for you alone.",
     severity=NOTE,

@@ -26,7 +26,7 @@ _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?")
 
 
 @rule(
-    title="the repo id is `author/name`",
+    title="The repo id is `author/name`",
     reason="Audacity cuts the id at `/` into exactly these two, and asks the Hub for files below them.",
     hint="Write the id as the model's page on the Hub shows it, such as hugggof/vocal-separation.",
     severity=ERROR,
