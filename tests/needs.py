@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Callable, Dict, Optional
 
 import pytest
@@ -29,8 +31,13 @@ def _docker() -> Optional[str]:
     return None if asked.returncode == 0 else "no Docker engine answers"
 
 
+def program(name: str) -> Optional[str]:
+    """Where a program is: in this Python's own environment, whether that is active or not, or on the path."""
+    return shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+
+
 def _act() -> Optional[str]:
-    return None if shutil.which("act") else "the program act is not installed"
+    return None if program("act") else "the program act is not installed"
 
 
 def _browser() -> Optional[str]:

@@ -169,8 +169,9 @@ def sandbox_text(sandbox: object) -> str:
 def _measure(key: str, value: object) -> str:
     if value is True:
         return key
-    if isinstance(value, Mapping):
-        return f"{key} ({', '.join(str(name) for name in value)})"
+    if isinstance(value, Mapping):  # of limits the names say enough; of a container, what it allows
+        limits = all(type(item) is int for item in value.values())
+        return f"{key} ({', '.join(str(name) if limits else f'{name} {item}' for name, item in value.items())})"
     shown = ", ".join(str(item) for item in value) if isinstance(value, (list, tuple)) else str(value)
     return f"{key}: {shown}"
 

@@ -7,7 +7,6 @@ three streams; :mod:`audacitorch.trial.warden` ends the container when that conn
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
@@ -19,30 +18,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional
 
+from audacitorch.trial.engine import connect, get_image, image_name, reason
 from audacitorch.trial.link import Event, TrialUnavailable, Worker
 from audacitorch.trial.plan import Plan
 from audacitorch.version import __version__
 
-DEFAULT_IMAGE = f"ghcr.io/audacitorch/action:v{__version__}"
 #: Every container of ours has this label, with the version as its value.
 LABEL = "org.audacitorch.worker"
+#: And this one, with the process that waits for it.
+PARENT_LABEL = "org.audacitorch.parent"
 
 #: Where the model lies in the container.
 _MODEL = "/model/model.pt"
 #: Torch itself, and what it maps, beside what the model may take.
 _OWN_BYTES = 2 << 30
 _PROCESSES = 512
-_ENGINE_SECONDS = 60
 _SEND_SECONDS = 60.0
 _REMOVAL_SECONDS = 15.0
 _HEADER_BYTES = 8
 _STDOUT, _STDERR = 1, 2
 _KILLED = -9
-
-
-def image_name() -> str:
-    """The image that models run in: ``$AUDACITORCH_IMAGE``, or the one that was published with this version."""
-    return os.environ.get("AUDACITORCH_IMAGE") or DEFAULT_IMAGE
 
 
 class ContainerWorker(Worker):
@@ -56,13 +51,13 @@ class ContainerWorker(Worker):
         """
         super().__init__()
         self._scratch = scratch
-        self._engine = _engine()
+        self._engine = connect()
         self._container: Optional[str] = None
         self._stream: Any = None
         self._received = bytearray()
         self._status: Optional[int] = None
         try:
-            _get_image(self._engine, image_name())
+            get_image(self._engine, image_name())
         except BaseException:
             self._engine.close()
             raise
@@ -83,7 +78,7 @@ class ContainerWorker(Worker):
             self._stream = self._engine.attach_socket(self._container, params=streams)
             self._engine.start(self._container)
         except (DockerException, RequestException) as error:
-            raise TrialUnavailable(f"the engine does not start a container: {_reason(error)}") from error
+            raise TrialUnavailable(f"the engine does not start a container: {reason(error)}") from error
         super().begin(replace(plan, model=_MODEL))
 
     def _readable_by_all(self, model: Path) -> Path:
@@ -119,7 +114,7 @@ class ContainerWorker(Worker):
         created: Dict[str, str] = self._engine.create_container(
             image_name(),
             name=f"audacitorch-{secrets.token_hex(6)}",
-            labels={LABEL: __version__},
+            labels={LABEL: __version__, PARENT_LABEL: str(os.getpid())},
             entrypoint=["python", "-I", "-m", "audacitorch.trial.warden"],
             command=[],
             environment={"AUDACITORCH_CONTAINER": "1"},
@@ -218,60 +213,6 @@ class ContainerWorker(Worker):
         self._engine.close()
 
 
-def _engine() -> Any:
-    """A client of the engine that ``DOCKER_HOST`` and the like name."""
-    try:
-        import docker
-    except ImportError as error:
-        raise TrialUnavailable("the container sandbox needs Python's package docker: pip install docker") from error
-    from requests.exceptions import RequestException
-
-    try:
-        return docker.APIClient(version="auto", timeout=_ENGINE_SECONDS, **docker.utils.kwargs_from_env())
-    except (docker.errors.DockerException, RequestException) as error:
-        raise TrialUnavailable(f"no Docker engine answers: {_reason(error)}") from error
-
-
-def _get_image(engine: Any, name: str) -> None:
-    """Have the image here, of this version: another's worker may speak otherwise."""
-    from docker.errors import DockerException, ImageNotFound
-    from requests.exceptions import RequestException
-
-    try:
-        try:
-            image = engine.inspect_image(name)
-        except ImageNotFound:
-            repository, tag = _name_and_tag(name)
-            engine.pull(repository, tag)
-            image = engine.inspect_image(name)
-    except (DockerException, RequestException) as error:
-        raise TrialUnavailable(
-            f"the image {name} is not here and can't be pulled ({_reason(error)}): build it in a checkout with "
-            f"`docker build -t {name} .`, or name another in AUDACITORCH_IMAGE"
-        ) from error
-    version = (image["Config"].get("Labels") or {}).get("org.opencontainers.image.version")
-    if version != __version__:
-        raise TrialUnavailable(f"the image {name} is of audacitorch {version}, and this is {__version__}")
-
-
-def _name_and_tag(name: str) -> tuple[str, Optional[str]]:
-    """An image's name as the engine's pull takes it: all tags would come without one."""
-    if "@" in name:
-        repository, _, digest = name.partition("@")
-        return repository, digest
-    place, _, last = name.rpartition("/")
-    base, _, tag = last.partition(":")
-    return f"{place}/{base}" if place else base, tag or "latest"
-
-
 def _connection(stream: Any) -> Any:
     """The socket below what docker-py hands out, which is another type for each way to the engine."""
     return getattr(stream, "_sock", stream)
-
-
-def _reason(error: Exception) -> str:
-    """An error of the engine's or of the way to it, as a clause."""
-    text = str(getattr(error, "explanation", None) or error)
-    with suppress(ValueError, TypeError, KeyError):
-        text = json.loads(text)["message"]
-    return " ".join(text.split())[:300].rstrip(".")

@@ -61,7 +61,7 @@ class _Relay:
 
     def run(self) -> None:
         """Return when the worker has ended, or has been ended."""
-        with selectors.DefaultSelector() as selector:
+        with selectors.PollSelector() as selector:
             selector.register(0, selectors.EVENT_READ)
             while not self._has_ended():
                 if time.monotonic() > self._deadline:

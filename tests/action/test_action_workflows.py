@@ -1,0 +1,196 @@
+"""Whole workflows of sample model repos, run by `act` with the real engine and the real image.
+
+What `act` can't do here, and what covers it: it takes no part in `actions/checkout` (the folder is copied; a missing
+``lfs: true`` shows as the pointer that it leaves), and `actions/upload-artifact` is a stand-in that keeps the files
+(test_action_files.py holds the pinned version, the stand-in checks the inputs). Whether GitHub shows an annotation
+beside its line is GitHub's to do: the commands themselves are compared.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.action.runner import TOKEN, run_workflow
+from tests.github import LocalGitHub
+from tests.hub import LocalHub
+from tests.hub.local import add_folder
+from tests.image import ROOT, built_image
+from tests.test_repos import copy_of
+
+pytestmark = [pytest.mark.docker, pytest.mark.act, pytest.mark.slow]
+
+WORKFLOW = """
+on: [push, pull_request]
+permissions: {{}}
+jobs:
+  check:
+    runs-on: ubuntu-latest
+    timeout-minutes: 10
+    permissions:
+      contents: read
+    steps:
+      - uses: actions/checkout@v4
+        with:
+          lfs: true
+          persist-credentials: false
+      - id: audacity
+        uses: audacitorch/action@v1
+        with:
+          image: {image}
+          memory: 2048
+{inputs}      - if: always()
+        env:
+          VERDICT: ${{{{ steps.audacity.outputs.verdict }}}}
+          ERRORS: ${{{{ steps.audacity.outputs.errors }}}}
+          WARNINGS: ${{{{ steps.audacity.outputs.warnings }}}}
+          REPORT: ${{{{ steps.audacity.outputs.report }}}}
+        run: echo "outputs $VERDICT $ERRORS $WARNINGS $(ls "$REPORT" | tr '\\n' ' ')"
+"""
+FILES = "report.html report.json report.md report.sarif"
+
+
+def workflow(**inputs: object) -> str:
+    lines = "".join(f"          {name.replace('_', '-')}: {value}\n" for name, value in inputs.items())
+    return WORKFLOW.format(image=built_image(), inputs=lines)
+
+
+def test_a_good_model_passes_and_its_report_is_attached(tmp_path: Path) -> None:
+    run = run_workflow(copy_of("good-effect", tmp_path), workflow())
+    assert run.status == 0, run.log
+    assert f"outputs pass 0 0 {FILES}" in run.log
+    assert sorted(path.name for path in (run.artifacts / "audacitorch-report").iterdir()) == FILES.split()
+    assert run.report()["trial"]["sandbox"]["kind"] == "container"
+    assert "::notice title=audacitorch::PASS" in run.log
+    assert "Summary - ## ✅ PASS" in run.log
+    assert TOKEN not in run.log
+
+
+def test_a_failing_model_fails_the_job_and_its_report_is_attached(tmp_path: Path) -> None:
+    run = run_workflow(copy_of("always-raises", tmp_path), workflow())
+    assert run.status == 1
+    assert run.rules() == ["forward-error"]
+    assert "outputs fail 1 " in run.log
+    assert "::error file=model.pt,title=forward-error::" in run.log
+
+
+def test_a_model_that_aborts_torch_is_told_with_the_hidden_reason(tmp_path: Path) -> None:
+    run = run_workflow(copy_of("newer-export-aborts-at-raise", tmp_path), workflow())
+    assert run.status == 1
+    assert "aborts-host" in run.rules()
+    assert run.report()["trial"]["signal"] == "SIGABRT"
+    assert run.report()["trial"]["hidden_error"]
+
+
+def test_a_model_that_touches_files_is_refused(tmp_path: Path) -> None:
+    run = run_workflow(copy_of("writes-in-forward", tmp_path), workflow())
+    assert run.status == 1
+    assert run.rules() == ["file-access"]
+    assert run.report()["trial"]["ended"] == "refused"
+
+
+def test_a_git_lfs_pointer_is_told_with_what_to_paste(tmp_path: Path) -> None:
+    run = run_workflow(copy_of("checkout-without-lfs", tmp_path), workflow())
+    assert run.status == 1
+    assert "lfs-pointer" in run.rules()
+    assert "    lfs: true" in (run.artifacts / "audacitorch-report" / "workflow.md").read_text("utf-8")
+    assert "The checkout left a Git LFS pointer" in run.log
+
+
+def test_several_models_are_a_matrix_with_a_report_each(tmp_path: Path) -> None:
+    repo = tmp_path / "many"
+    for name in ("good-effect", "always-raises"):
+        copy_of(name, repo / "models")
+    matrix = "    strategy:\n      fail-fast: false\n      matrix:\n        model: [good-effect, always-raises]\n"
+    text = workflow(path="models/${{ matrix.model }}").replace("    runs-on:", matrix + "    runs-on:")
+    run = run_workflow(repo, text)
+    assert run.status == 1
+    assert run.report("audacitorch-report-models-good-effect")["verdict"] == "pass"
+    assert run.report("audacitorch-report-models-always-raises")["verdict"] == "fail"
+    assert "file=models/always-raises/model.pt,title=forward-error::" in run.log
+    sarif = json.loads((run.artifacts / "audacitorch-report-models-always-raises" / "report.sarif").read_text())
+    places = [r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for r in sarif["runs"][0]["results"]]
+    assert "models/always-raises/model.pt" in places
+
+
+def test_a_job_that_must_not_fail_does_not(tmp_path: Path) -> None:
+    run = run_workflow(copy_of("always-raises", tmp_path), workflow(fail_on="never"))
+    assert run.status == 0
+    assert "outputs fail 1 " in run.log
+
+
+def test_a_wrong_path_fails_with_a_report_that_says_what_to_paste(tmp_path: Path) -> None:
+    repo = tmp_path / "repo"
+    copy_of("good-effect", repo)
+    run = run_workflow(repo, workflow(path="model"))
+    assert run.status == 1
+    assert "outputs unknown 0 0 report.md workflow.md" in run.log
+    notes = (run.artifacts / "audacitorch-report-model" / "workflow.md").read_text("utf-8")
+    assert "path: good-effect" in notes
+
+
+def test_a_repo_of_the_hub_is_fetched_and_checked_as_such(tmp_path: Path, local_hub: LocalHub) -> None:
+    source = tmp_path / "hub" / "author" / "booster"
+    shutil.copytree(ROOT / "examples" / "booster-net", source)
+    add_folder(local_hub, tmp_path / "hub", tags=["audacity"])
+    repo = tmp_path / "caller"
+    repo.mkdir()
+    run = run_workflow(repo, workflow(repo_id="author/booster"), env={"HF_ENDPOINT": local_hub.url})
+    assert run.status == 0, run.log
+    report = run.report("audacitorch-report-author-booster")
+    assert report["target"]["source"] == "hub"
+    assert report["target"]["id"] == "author/booster"
+    assert len(report["target"]["revision"]) == 40
+
+
+def test_a_repo_that_the_hub_has_not_is_told(tmp_path: Path, local_hub: LocalHub) -> None:
+    repo = tmp_path / "caller"
+    repo.mkdir()
+    run = run_workflow(repo, workflow(repo_id="author/nothing"), env={"HF_ENDPOINT": local_hub.url})
+    assert run.status == 1
+    assert "author/nothing was not fetched" in run.log
+    assert (run.artifacts / "audacitorch-report-author-nothing" / "report.md").exists()
+
+
+def test_a_pull_request_gets_one_comment_that_is_updated(tmp_path: Path) -> None:
+    with LocalGitHub("author/model") as github:
+        github.add_token(TOKEN, issues="write", pull_requests="write")
+        number = github.state.add_issue("A model", None, "author").number
+        payload: Any = {"pull_request": {"number": number}, "number": number}
+        # act itself fills in GITHUB_API_URL and the repository's name, so the step that comments is told by its inputs
+        for turn, name in enumerate(("always-raises", "good-effect")):
+            folder = tmp_path / str(turn)
+            text = workflow(comment="true", token=TOKEN)
+            env = {"GITHUB_API_URL": github.url, "GITHUB_REPOSITORY": "author/model"}
+            run = run_workflow(copy_of(name, folder), text, event="pull_request", payload=payload, env=env)
+            assert run.status == 1 - turn, run.log
+        comments = github.state.comments_of(number)
+        assert github.unexpected == []
+    assert len(comments) == 1, run.log
+    assert "✅ PASS" in comments[0].body
+    assert TOKEN not in run.log
+
+
+def test_a_comment_that_can_not_be_written_is_a_warning(tmp_path: Path) -> None:
+    with LocalGitHub("author/model") as github:
+        github.add_token(TOKEN, issues="read")
+        github.state.add_issue("A model", None, "author")
+        env = {"GITHUB_API_URL": github.url, "GITHUB_REPOSITORY": "author/model"}
+        text = workflow(comment="true", token=TOKEN)
+        payload = {"pull_request": {"number": 1}, "number": 1}
+        run = run_workflow(copy_of("good-effect", tmp_path), text, event="pull_request", payload=payload, env=env)
+    assert run.status == 0
+    assert "::warning title=audacitorch::The report was not shown on the pull request" in run.log
+    assert "pull-requests: write" in run.log
+
+
+def test_an_image_that_can_not_be_pulled_is_built(tmp_path: Path) -> None:
+    built_image()  # its layers are there now
+    text = workflow().replace(f"          image: {built_image()}\n", "")
+    run = run_workflow(copy_of("good-effect", tmp_path), text, env={"AUDACITORCH_TORCH": "pypi"})
+    assert run.status == 0, run.log
+    assert "built from the Dockerfile" in run.log

@@ -1,0 +1,107 @@
+"""Parts of the container sandbox that need no engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any, Dict, List
+
+import pytest
+
+from audacitorch.trial import surroundings, warden
+from audacitorch.trial.container import ContainerWorker
+from audacitorch.trial.engine import DEFAULT_IMAGE, image_name, name_and_tag
+from audacitorch.version import __version__
+
+
+def test_the_image_is_this_versions_unless_another_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AUDACITORCH_IMAGE", raising=False)
+    assert image_name() == DEFAULT_IMAGE == f"ghcr.io/audacitorch/action:v{__version__}"
+    monkeypatch.setenv("AUDACITORCH_IMAGE", "mine:1")
+    assert image_name() == "mine:1"
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("python", ("python", "latest")),
+        ("ghcr.io/a/b:v1", ("ghcr.io/a/b", "v1")),
+        ("localhost:5000/a", ("localhost:5000/a", "latest")),
+        ("ghcr.io/a/b@sha256:12", ("ghcr.io/a/b", "sha256:12")),
+    ],
+)
+def test_an_image_is_pulled_by_one_tag(name: str, parts: Any) -> None:
+    assert name_and_tag(name) == parts
+
+
+def test_frames_come_in_any_pieces() -> None:
+    worker = ContainerWorker.__new__(ContainerWorker)
+    super(ContainerWorker, worker).__init__()
+    worker._received = bytearray()
+    frames = b"\x01\0\0\0\0\0\0\x03abc" + b"\x02\0\0\0\0\0\0\x04oops" + b"\x01\0\0\0\0\0\0\x02de"
+    got = b""
+    for byte in frames:
+        worker._received += bytes([byte])
+        got += b"".join(worker._frames())
+    assert (got, worker.stderr) == (b"abcde", "oops")
+
+
+def test_nothing_is_around_outside_of_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(surroundings.MARK, raising=False)
+    assert surroundings.container_around() == {}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="measured in /proc")
+def test_a_claim_alone_is_shown_for_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(surroundings.MARK, "1")
+    around = surroundings.container_around()["container"]
+    assert around["user"] == os.getuid()
+    assert around["read_only"] is bool(os.statvfs("/").f_flag & os.ST_RDONLY)
+
+
+def run_warden(program: str, orders: bytes, monkeypatch_code: str = "") -> List[Dict[str, Any]]:
+    """What a warden writes whose worker is ``program``."""
+    code = (
+        "from audacitorch.trial import warden\n"
+        f"warden.worker_command = lambda python: [python, '-c', {program!r}]\n{monkeypatch_code}\nwarden.main()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(orders)
+        process.stdin.flush()
+        told = [json.loads(line) for line in process.stdout]
+        process.stdin.close()
+    return told
+
+
+PLAN = b'{"seconds": 5}\n'
+
+
+def test_the_warden_hands_on_orders_and_tells_how_it_ended() -> None:
+    ended = run_warden("import sys; line = sys.stdin.readline(); print(line, end=''); sys.exit(7)", PLAN)
+    assert ended[0] == {"seconds": 5}
+    assert (ended[1]["event"], ended[1]["status"]) == ("ended", 7)
+    assert ended[1]["peak_memory_bytes"] > 1 << 20
+
+
+def test_the_warden_tells_a_signal() -> None:
+    assert run_warden("import os; os.abort()", PLAN)[-1]["status"] == -6
+
+
+def test_the_warden_ends_a_worker_that_outruns_its_orders() -> None:
+    patience = "warden.EXTRA_SECONDS = 0.2"
+    assert run_warden("import time; time.sleep(60)", b'{"seconds": 0.3}\n', patience)[-1]["status"] == -9
+
+
+def test_the_warden_ends_a_worker_that_gets_no_orders() -> None:
+    assert run_warden("import time; time.sleep(60)", b"", "warden.IDLE_SECONDS = 0.3")[-1]["status"] == -9
+
+
+def test_the_warden_ends_the_worker_when_its_input_ends() -> None:
+    command = [sys.executable, "-c", "from audacitorch.trial import warden; warden.main()"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
+    assert json.loads(done.stdout.splitlines()[-1])["status"] == -9
+    assert warden.IDLE_SECONDS > 600
