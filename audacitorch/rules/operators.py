@@ -49,7 +49,7 @@ INSTEAD: Dict[str, str] = {
     "aten::bucketize": "export with Torch 1.9.0",
     "prim::RaiseException": "export with Torch 1.9.0: newer versions add the exception's class as a second argument",
 }
-_HINT = "Export the model with Torch 1.9.0 (docs/exporting), or write that part of it with operators that 1.9.0 has."
+_HINT = "Export the model with Torch 1.9.0 (docs/exporting.md), or write that part of it with operators that 1.9.0 has."
 
 
 def _place(call: Call) -> str:
@@ -69,7 +69,13 @@ def _details(call: Call, nearest: str = "") -> Dict[str, object]:
 
 
 def _instead(operator: str) -> Optional[str]:
-    return f"Instead, {INSTEAD[operator]}." if operator in INSTEAD else None
+    """What to do about a call of this operator, where that is known; None leaves it to the rule's own hint."""
+    from audacitorch.backport.recipes import rewritten_operators
+
+    if operator not in rewritten_operators():
+        return f"Instead, {INSTEAD[operator]}." if operator in INSTEAD else None
+    backport = "run 'audacitorch backport', which rewrites such calls (docs/exporting.md)"
+    return f"Instead, {INSTEAD[operator]}; or {backport}." if operator in INSTEAD else f"Run {backport[4:]}."
 
 
 def _nearest_operator(operator: str) -> Optional[str]:

@@ -1,0 +1,153 @@
+"""From one archive to another: read, plan, write beside the output, judge what was written, put it in its place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, List, Mapping, Optional, Tuple
+
+from audacitorch.archive import container, read_archive
+from audacitorch.archive.container import Member, MemberError, NotAZip
+from audacitorch.backport.plan import Plan, Unreadable, make_plan, summary
+from audacitorch.backport.writer import ZipWriter
+from audacitorch.facts import Archive, Facts, Repo, Unavailable
+from audacitorch.findings import ERROR, SPEC, Finding
+from audacitorch.rules.archive import SIZE_LIMIT
+
+#: Problems with code that leave something unseen: such an archive is not rewritten.
+_UNSEEN = ("unreadable", "too-large")
+
+
+class BackportError(Exception):
+    """The model can't be read, is not safe to read, or the output can't be written. Nothing was written."""
+
+    exit_status = 2
+
+
+@dataclass(frozen=True)
+class Backported:
+    """What was done, each with its count, and what Torch 1.9.0 will not take all the same.
+
+    ``raising``: calls without an equivalent, in branches, that now raise an error where they are reached.
+    """
+
+    changed: bool
+    producer: Optional[str]
+    done: Mapping[str, int]
+    raising: Mapping[str, int]
+    remaining: Tuple[Finding, ...]
+
+
+def backport(model: Path, output: Path, force: bool = False) -> Backported:
+    """Write ``model`` to ``output`` as an archive for Torch 1.9.0; a byte for byte copy where there is nothing to do.
+
+    Raises:
+        BackportError: the model is no TorchScript archive, is unsafe or too large, or can't be read; the output is
+            the model itself, is there already without ``force``, or can't be written.
+    """
+    _require_writable(model, output, force)
+    try:
+        if model.is_dir():
+            raise BackportError(f"{model} is a folder: name the model.pt in it")
+        if not stat.S_ISREG(model.stat().st_mode):  # opening a pipe would wait for its other end
+            raise BackportError(f"{model} is no file")
+        with model.open("rb") as file:
+            return _convert(file, os.fstat(file.fileno()).st_size, model, output)
+    except OSError as error:
+        raise BackportError(f"{error.filename or model}: {error.strerror or error}") from error
+
+
+def _require_writable(model: Path, output: Path, force: bool) -> None:
+    try:
+        if output.is_dir():
+            raise BackportError(f"{output} is a folder: name the file to write")
+        if not output.parent.is_dir():
+            raise BackportError(f"there is no folder {output.parent}")
+        if output.exists() and model.exists() and output.samefile(model):
+            raise BackportError("the output is the model itself: name another file")
+        if not force and os.path.lexists(output):
+            raise BackportError(f"{output} is there already: --force writes over it")
+    except (OSError, ValueError) as error:
+        raise BackportError(f"{output}: {error}") from error
+
+
+def _convert(file: BinaryIO, size: int, model: Path, output: Path) -> Backported:
+    archive = read_archive(file, size)
+    _require_safe(archive, model)
+    try:
+        members = container.read_members(file, size)
+        plan = make_plan(file, archive, members)
+        handle, name = tempfile.mkstemp(prefix=".backport-", dir=output.parent)
+        try:
+            with open(handle, "wb") as written:
+                _write(file, members, plan, written)
+            remaining = _judge(Path(name), plan)
+            os.chmod(name, 0o644)
+            os.replace(name, output)
+        except BaseException:
+            os.unlink(name)
+            raise
+    except (MemberError, NotAZip, Unreadable) as error:
+        raise BackportError(f"{model} can't be read: {error}") from error
+    done = summary(plan, archive.format_version) if plan.changes else {}
+    return Backported(plan.changes, archive.producer, done, plan.rewritten.raising, remaining)
+
+
+def _require_safe(archive: Archive, model: Path) -> None:
+    """Refuse what a check would not even run."""
+    if archive.kind == "lfs-pointer":
+        raise BackportError(f"{model} is a Git LFS pointer, not the model: run 'git lfs pull'")
+    if archive.kind != "torchscript":
+        raise BackportError(f"{model} is no TorchScript archive: {archive.detail}")
+    unseen = [problem.message for problem in archive.code_problems if problem.kind in _UNSEEN]
+    for sentence in (*archive.unsafe, *unseen):
+        raise BackportError(f"{model} is not safe to unpack: {sentence}")
+    if archive.size >= SIZE_LIMIT:
+        raise BackportError(f"{model} has {archive.size:,} bytes; Audacity takes at most {SIZE_LIMIT - 1:,}")
+
+
+def _write(file: BinaryIO, members: List[Member], plan: Plan, written: BinaryIO) -> None:
+    if not plan.changes:
+        file.seek(0)
+        shutil.copyfileobj(file, written, 1 << 20)
+        return
+    writer = ZipWriter(written)
+    top = members[0].name.partition("/")[0].lower() + "/"
+    # The folder of the first member is the archive's: what lies elsewhere must not come to be the first.
+    for member in sorted(members, key=lambda one: not one.name.lower().startswith(top)):
+        if member.name in plan.left_out:
+            continue
+        if member.name in plan.contents:
+            writer.add(member.name, plan.contents[member.name])
+        else:
+            writer.copy(file, member)
+    for name, content in plan.added.items():
+        writer.add(name, content)
+    writer.finish()
+
+
+def _judge(path: Path, plan: Plan) -> Tuple[Finding, ...]:
+    """What the rules about archives have against the result."""
+    from audacitorch.rules import all_rules
+    from audacitorch.rules.runner import Outcome, run_rules
+
+    with path.open("rb") as file:
+        archive = read_archive(file, path.stat().st_size)
+    missing = Unavailable("only the archive is looked at")
+    facts = Facts(Repo(source="folder"), missing, missing, archive, missing)
+    outcome = Outcome()
+    run_rules([rule for rule in all_rules().values() if set(rule.needs) == {"archive"}], facts, outcome)
+    errors = [found for found in outcome.findings if found.severity == ERROR and SPEC in found.hosts]
+    if outcome.could_not_run:
+        raise RuntimeError(f"a rule could not run: {outcome.could_not_run[0]}")
+    big = [_big_endian()] if plan.big_endian else []
+    return (*sorted(errors, key=lambda found: found.sort_key), *big)
+
+
+def _big_endian() -> Finding:
+    message = "Its tensors are stored with the highest byte first, which Torch 1.9.0 takes for something else."
+    return Finding("byte-order", ERROR, (SPEC,), message, "Export the model again on a usual machine.", "model.pt")

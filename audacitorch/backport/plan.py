@@ -1,0 +1,175 @@
+"""What becomes of an archive's members: which are left out, which get new content, which format is written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import BinaryIO, Dict, List, Optional, Set
+
+from audacitorch.archive import container, pickles
+from audacitorch.archive.container import Member, MemberError
+from audacitorch.archive.names import Names
+from audacitorch.archive.types import TENSOR, UNKNOWN
+from audacitorch.backport import helpers
+from audacitorch.backport.rewrite import Member as CodeMember
+from audacitorch.backport.rewrite import Rewritten, rewrite
+from audacitorch.facts import Archive
+from audacitorch.rules.archive import NEWEST_FORMAT
+
+#: Formats 4 and 5 changed ``aten::div`` and ``aten::full``, as 1.9.0 knows; 6 only moved the version's own member.
+#: 7 changed no operator; 8 and 9 made ``steps`` of ``aten::linspace`` and ``aten::logspace`` mandatory, and 10 gave
+#: ``aten::gelu`` an argument. Calls without these mean the same in format 6. What comes after 10 is not known.
+NEWEST_KNOWN_FORMAT = 10
+_NEWER_PRODUCERS = ("PyTorch 2.0 or newer", "PyTorch 2.1 or newer")
+#: How newer debug members say so; to build an error's text, 1.9.0 reads them, fails and ends the process.
+_NEWER_DEBUG = b"FORMAT_WITH_STRING_TABLE"
+_LARGEST_DEBUG = 16 << 20
+_DEBUG = ".debug_pkl"
+_VERSIONS = (".data/version", "version")
+#: Members that newer versions add and 1.9.0 never looks for.
+_NOT_NEEDED = ("byteorder", ".data/serialization_id", ".format_version", ".storage_alignment")
+
+
+class Unreadable(Exception):
+    """A member that is needed can't be read; the text is a clause."""
+
+
+@dataclass
+class Plan:
+    """The changes, by members' whole names."""
+
+    contents: Dict[str, bytes] = field(default_factory=dict)
+    left_out: Set[str] = field(default_factory=set)
+    added: Dict[str, bytes] = field(default_factory=dict)
+    rewritten: Rewritten = field(default_factory=Rewritten)
+    debug_members: int = 0
+    format_version: Optional[int] = None
+    big_endian: bool = False
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is anything to do that matters to 1.9.0."""
+        return bool(self.contents or self.added or self.debug_members)
+
+
+def make_plan(file: BinaryIO, archive: Archive, members: List[Member]) -> Plan:
+    """Look at the members below the archive's top folder, and decide.
+
+    Raises:
+        Unreadable: a member's bytes are not what the directory says.
+    """
+    return _Planner(file, archive, members).plan()
+
+
+class _Planner:
+    def __init__(self, file: BinaryIO, archive: Archive, members: List[Member]) -> None:
+        self.file = file
+        self.archive = archive
+        self.top = members[0].name.partition("/")[0] + "/"
+        self.below = {
+            member.name[len(self.top) :].lower(): member
+            for member in reversed(members)
+            if member.name[: len(self.top)].lower() == self.top.lower()
+        }
+        self.result = Plan()
+
+    def plan(self) -> Plan:
+        self.set_format()
+        self.rewrite_code()
+        self.look_at_byte_order()
+        self.leave_out()
+        return self.result
+
+    def read(self, members: List[Member]) -> Dict[str, bytes]:
+        contents: Dict[str, bytes] = {}
+        for member, content in container.read_contents(self.file, members):
+            if isinstance(content, MemberError):
+                raise Unreadable(f"{member.name}: {content}")
+            contents[member.name] = content
+        return contents
+
+    def set_format(self) -> None:
+        version = self.result.format_version = self.archive.format_version
+        if version is not None and NEWEST_FORMAT < version <= NEWEST_KNOWN_FORMAT:
+            self.result.format_version = NEWEST_FORMAT
+            for path in _VERSIONS:
+                if path in self.below:
+                    self.result.contents[self.below[path].name] = f"{NEWEST_FORMAT}\n".encode()
+
+    def rewrite_code(self) -> None:
+        sources = [member for path, member in self.below.items() if path.endswith(".py")]
+        code = [
+            CodeMember(name, self.module_of(name), text.decode("utf-8"))
+            for name, text in self.read(sources).items()
+            if _is_text(text)
+        ]
+        newer = self.archive.producer in _NEWER_PRODUCERS
+        module = self.free_module()
+        done = rewrite(code, self.names(), self.result.format_version, newer, module)
+        self.result.rewritten = done
+        self.result.contents.update((name, text.encode()) for name, text in done.texts.items())
+        if done.helpers:
+            text = helpers.member_text(done.helpers, module)
+            self.result.added[f"{self.top}code/__torch__/{module}.py"] = text.encode()
+
+    def module_of(self, name: str) -> str:
+        path = name[len(self.top) : -len(".py")]
+        return (path[5:] if path[:5].lower() == "code/" else path).replace("/", ".")
+
+    def free_module(self) -> str:
+        """A name for the functions' member that no member and no class of the archive has."""
+        number, module = 0, helpers.MODULE
+        while any(path.startswith(f"code/__torch__/{module}") for path in self.below):
+            number += 1
+            module = f"{helpers.MODULE}_{number}"
+        return module
+
+    def names(self) -> Names:
+        member = self.below.get("constants.pkl")
+        constants: object = ()
+        if member is not None and member.size <= _LARGEST_DEBUG:
+            try:
+                constants = pickles.describe(self.read([member])[member.name])
+            except pickles.Unreadable:
+                constants = ()
+        values = constants if isinstance(constants, tuple) else ()
+        return Names(constants=tuple(TENSOR if isinstance(one, pickles.Tensor) else UNKNOWN for one in values))
+
+    def look_at_byte_order(self) -> None:
+        member = self.below.get("byteorder")
+        if member is not None and member.size <= 64:
+            self.result.big_endian = self.read([member])[member.name].strip() == b"big"
+
+    def leave_out(self) -> None:
+        """Debug members go with the text that they describe, or where 1.9.0 would fail on them."""
+        debug = [member for path, member in self.below.items() if path.endswith(_DEBUG)]
+        if self.result.changes or self.has_newer_debug(debug):
+            self.result.debug_members = len(debug)
+            self.result.left_out.update(member.name for member in debug)
+        if self.result.changes and not self.result.big_endian:
+            self.result.left_out.update(self.below[path].name for path in _NOT_NEEDED if path in self.below)
+
+    def has_newer_debug(self, debug: List[Member]) -> bool:
+        small = [member for member in debug if max(member.size, member.packed) <= _LARGEST_DEBUG]
+        for _, content in container.read_contents(self.file, small):
+            if isinstance(content, bytes) and _NEWER_DEBUG in content:
+                return True
+        return len(small) < len(debug)
+
+
+def _is_text(content: bytes) -> bool:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def summary(plan: Plan, before: Optional[int]) -> Counter[str]:
+    """What the plan does, in words, with counts."""
+    done = Counter(plan.rewritten.done)
+    if before != plan.format_version:
+        done[f"format {before}: format {plan.format_version}, in which every operator called means the same"] += 1
+    if plan.debug_members:
+        done["debug members: left out, as 1.9.0 can't read them or they describe the old text"] += plan.debug_members
+    return done

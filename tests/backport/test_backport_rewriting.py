@@ -1,0 +1,135 @@
+"""The text of code members: what is changed, what is left, and that nothing else moves."""
+
+from __future__ import annotations
+
+import pytest
+
+from audacitorch.archive.names import Names
+from audacitorch.backport import helpers, recipes
+from audacitorch.backport.rewrite import Member, rewrite
+from tests.archive.zips import MODULE
+
+HERE = "__torch__.audacitorch_backport"
+
+
+def rewritten(body: str, newer: bool = True, text: str = ""):
+    text = text or MODULE.format(body=body.replace("\n", "\n    "))
+    result = rewrite([Member("m", "__torch__", text)], Names(), 3, newer, helpers.MODULE)
+    return result, result.texts.get("m", text)
+
+
+@pytest.mark.parametrize(
+    ("body", "after"),
+    [
+        ("y = torch.pad(x, [1, 2], 'reflect')", f"y = {HERE}.pad(x, [1, 2], 'reflect')"),
+        ("y = ops.aten.pad(x, [1, 2])", f"y = {HERE}.pad(x, [1, 2])"),
+        ("y = torch.pad(torch.pad(x, [1]), pad=[2])", f"y = {HERE}.pad({HERE}.pad(x, [1]), pad=[2])"),
+        ("y = torch.pad(\n    x,  # torch.pad(\n  [1])", f"y = {HERE}.pad(\n    x,  # torch.pad(\n  [1])"),
+        ("s = 'ü — 𝄞'; y = torch.mT(x); t = 'torch.mT(x)'", f"s = 'ü — 𝄞'; y = {HERE}.mT(x); t = 'torch.mT(x)'"),
+        ("y = torch.adjoint(x)", f"y = {HERE}.mH(x)"),
+        ("y = torch.stft(x, 4, align_to_window=True)", f"y = {HERE}.stft(x, 4, align_to_window=True)"),
+        ("y = torch.stft(x, 4, 1, 4, None, False, None, True, None)",
+         "y = torch.stft(x, 4, 1, 4, None, False, None, True)"),
+        ("ops.prim.RaiseException('a, b', 'builtins.ValueError')", "ops.prim.RaiseException('a, b')"),
+        ("n = 'c'\nops.prim.RaiseException('a', cls=n, )", "n = 'c'\nops.prim.RaiseException('a', )"),
+        ("y = torch.einsum('a,a', [x, x], path=None)", "y = torch.einsum('a,a', [x, x])"),
+        ("y = torch.gelu(x, approximate='none')", "y = torch.gelu(x)"),
+        ("y = torch.meshgrid([x, x], indexing='ij')", "y = torch.meshgrid([x, x])"),
+        ("y = torch.quantile(x, 0.5, interpolation='linear')", "y = torch.quantile(x, 0.5)"),
+        ("y = torch.nanquantile(x, 0.5, interpolation='linear')", "y = torch.nanquantile(x, 0.5)"),
+        ("y = torch.searchsorted(x, x, side=None, sorter=None)", "y = torch.searchsorted(x, x)"),
+        ("y = torch.repeat_interleave(x, 2, 1, output_size=6)", "y = torch.repeat_interleave(x, 2, 1)"),
+        ("y = torch.hann_window(4)", "y = torch.hann_window(4, dtype=6)"),
+        ("y = torch.hann_window(4, True, dtype=None, )", "y = torch.hann_window(4, True, dtype=6, )"),
+        ("y = torch.where(x, x, 0.)", f"y = {HERE}.where_number_last(x, x, 0.)"),
+        ("y = torch.where(x, 1, x)", f"y = {HERE}.where_number_first(x, 1, x)"),
+        ("y = torch.where(x, x, x)", f"y = {HERE}.where_tensors(x, x, x)"),
+        ("y = torch.istft(x, 4, center=False)", f"y = {HERE}.istft(x, 4, center=False)"),
+        ("y = torch.resolve_conj(x)", f"y = {HERE}.resolve_conj(x)"),
+        ("y = torch.floor_divide(x, 2, )", 'y = torch.divide(x, 2, rounding_mode="floor")'),
+        ("y = torch.floor_divide_(x, x)", 'y = torch.divide_(x, x, rounding_mode="floor")'),
+        ("y : Union[int, float] = 1", "y : number = 1"),
+        ("y = unchecked_cast(Union[number], 1)", "y = unchecked_cast(number, 1)"),
+        ("y : Union[int, float, NoneType] = 1", "y : Optional[number] = 1"),
+        ("y : Union[int, str, NoneType] = 1", "y : Any = 1"),
+        ("y : Optional[List[int]] = [1]", "y : Optional[List[int]] = annotate(List[int], [1])"),
+        ("y : List[Union[Tensor, int]] = [1]", "y : List[Any] = [1]"),
+    ],
+)  # fmt: skip
+def test_a_call_becomes_one_that_means_the_same(body, after):
+    result, text = rewritten(body)
+    assert text == MODULE.format(body=after.replace("\n", "\n    "))
+    assert sum(result.done.values()) >= 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "y = torch.relu(x)",
+        "y = torch.einsum('a,a', [x, x], path=[0, 1])",
+        "y = torch.meshgrid([x, x], indexing='xy')",
+        "y = torch.quantile(x, 0.5, interpolation=0)",
+        "y = torch.quantile(x, 0.5, interpolation='lower')",
+        "y = torch.hann_window(4, dtype=7)",
+        "y = torch.isin(1, x)",
+        "y = torch.nothing_known(x)",
+        "y = torch.istft(x, 4, None, None, None, True)",
+        "y = torch.where(x, 1, 0)",
+        "y = torch.where(x)",
+        "y = torch.pad('no tensor', [1])",
+        "f = torch.mT\ny = f(x)",
+        "y = (x).pad([1])",
+        "y = torch._upsample_bilinear2d_aa(x, None, False, [2., 2.])",
+        "y : Union[int, NoneType] = 1",
+        "y : List[int] = [1]",
+        "y : Optional[List[int]] = annotate(List[int], [])",
+        "y = torch.pad(x, [1])\r",
+        "y = torch.pad(x, [1]",
+        "y = torch.pad(x, [1])\nz = " + "-" * 100_000 + "x",
+    ],
+)
+def test_what_has_no_equivalent_or_can_not_be_read_stays(body):
+    result, text = rewritten(body)
+    assert (result.texts, result.helpers, text) == ({}, set(), MODULE.format(body=body.replace("\n", "\n    ")))
+
+
+@pytest.mark.parametrize(("before", "after"), recipes._RENAMED.items())
+def test_an_operator_that_only_has_another_name_is_renamed(before, after):
+    arguments = {"cat": "[x]", "atan2": "x, x", "atan2_": "x, x", "matmul": "x, x"}
+    arguments.update(dict.fromkeys(("softmax", "log_softmax"), "x, 1, None"), logsumexp="x, [1]")
+    given = arguments.get(after, "x")
+    _, text = rewritten(f"y = torch.{before[6:]}({given})")
+    assert f"y = torch.{after}({given})" in text
+
+
+@pytest.mark.parametrize("call", ["floor_divide(x, 2)", "where(x, x, x)", "istft(x, 4, center=False)"])
+def test_what_changed_its_meaning_is_left_where_the_torch_may_be_older(call):
+    assert not rewritten(f"y = torch.{call}", newer=False)[0].texts
+
+
+def test_an_operator_without_equivalent_raises_only_in_a_branch():
+    call = "y = torch._upsample_bilinear2d_aa(x, None, False, [2., 2.])"
+    result, text = rewritten(f"if bool(x):\n  {call}")
+    assert f"{HERE}._upsample_bilinear2d_aa(x, None" in text
+    assert (sum(result.raising.values()), sum(result.done.values())) == (1, 0)
+    test = f"if bool({call[4:]}):\n  pass"
+    assert not rewritten(test)[0].texts
+
+
+def test_attributes_named_as_words_of_python_keep_their_names():
+    code = MODULE.format(body="y = (self.lambda, torch.mT(x), self.lambda, torch.mT(x))\n    z = self.in").replace(
+        "training", "lambda"
+    )
+    _, text = rewritten("", text=code)
+    assert text == code.replace("torch.mT", f"{HERE}.mT")
+
+
+def test_every_function_is_used_and_brings_what_it_calls():
+    for helper in {name for names in (*helpers.HELPERS.values(), *helpers.WIDER.values()) for name in names} | set(
+        helpers.RAISING.values()
+    ):
+        text = helpers.member_text([helper], "other_name")
+        called = [part.split("(")[0] for part in text.split("__torch__.other_name.")[1:]]
+        assert f"def {helper}(" in text
+        assert all(f"def {name}(" in text for name in called)
+        assert helpers.MODULE not in text
