@@ -1,4 +1,7 @@
-"""Write tests/data/archives: small models as a newer PyTorch exports them. Run it with such a PyTorch (2.13 did)."""
+"""Write tests/data/archives: small models as a newer PyTorch exports them. Run it with such a PyTorch (2.13 did).
+
+    python -m tests.data.make_archives
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from pathlib import Path
 
 import torch
 from torch import nn
+
+from audacitorch.trial.session import copy_without_debug
 
 HERE = Path(__file__).parent / "archives"
 
@@ -33,7 +38,10 @@ def main() -> None:
     }
     HERE.mkdir(exist_ok=True)
     for name, model in models.items():
-        torch.jit.save(model, HERE / f"{name}.pt")
+        whole = HERE / f"{name}.whole"
+        torch.jit.save(model, whole)
+        copy_without_debug(whole, HERE / f"{name}.pt")  # debug members hold the paths of whoever exported
+        whole.unlink()
 
 
 if __name__ == "__main__":
