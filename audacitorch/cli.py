@@ -11,7 +11,7 @@ import importlib
 import io
 import os
 import sys
-from typing import List, Optional
+from typing import List, Optional, TextIO
 
 from audacitorch.version import TORCH_VERSION, __version__
 
@@ -32,6 +32,8 @@ INTERRUPTED = 130
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run the program with ``arguments`` (default: those of the process) and return its exit status."""
     words = sys.argv[1:] if arguments is None else arguments
+    sys.stdout = sys.stdout or _nowhere()  # None where the caller closed it: the exit status is wanted alone
+    sys.stderr = sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # what a terminal has no letter for is written as its number
             stream.reconfigure(errors="backslashreplace")
@@ -46,6 +48,10 @@ def main(arguments: Optional[List[str]] = None) -> int:
         return _failed(error)
 
 
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")
+
+
 def _failed(error: Exception) -> int:
     """Say what went wrong. Errors that callers can do something about bring their exit status; others are our bugs."""
     from audacitorch.report.escape import visible
@@ -54,6 +60,10 @@ def _failed(error: Exception) -> int:
     if isinstance(status, int):
         print(f"audacitorch: {visible(error)}", file=sys.stderr)
         return status
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("audacitorch"):
+        package = visible(error.name.partition(".")[0])
+        print(f"audacitorch: this needs the package {package}, which is not installed here", file=sys.stderr)
+        return NO_CHECK
     import traceback
 
     for line in traceback.format_exc().splitlines():

@@ -1,0 +1,161 @@
+"""The workflow, run by `act` on real events against a Hub and a GitHub on loopback, with its jobs' own rights."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+import pytest
+import yaml
+
+from tests.github import LocalGitHub
+from tests.hub import LocalHub
+from tests.request.stage import INSTALL, MODEL, PROGRAMS, ROOT, WORKFLOW, Stage, make_stage, rights_of
+
+FORM = ROOT / ".github" / "ISSUE_TEMPLATE" / "built-in-model-request.yml"
+HOSTILE = "x'; touch pwned; `touch pwned` $(touch pwned) ${{ github.token }} \"; touch pwned; # @octocat"
+
+
+@pytest.fixture
+def stage(github: LocalGitHub, local_hub: LocalHub, tmp_path: Path) -> Stage:
+    made = make_stage(github, local_hub, tmp_path)
+    github.state.issues[1].body = f"### Repo ID\n\n{MODEL}\n\n### What does your model do?\n\n{HOSTILE}\n"
+    github.state.issues[1].title = f"Built-in Model Request: {HOSTILE}"
+    return made
+
+
+@pytest.mark.act
+@pytest.mark.torch
+def test_an_opened_request_is_checked_and_answered(stage: Stage) -> None:
+    for _ in range(3):
+        done = stage.act("issues", stage.github.event("opened", 1), rights_of("examine", "answer"))
+        assert done.returncode == 0, done.stdout
+    assert stage.labels == ["model-contrib", "ready-for-review"]
+    assert "runs in Audacity" in stage.comment()
+    assert not list(stage.folder.rglob("pwned"))
+    kept = {str(p.relative_to(stage.folder / "artifacts")) for p in (stage.folder / "artifacts").rglob("*.*")}
+    assert kept == {"decision-1/decision.json", *(f"report-1/report.{e}" for e in ("html", "json", "md", "sarif"))}
+
+
+@pytest.mark.act
+@pytest.mark.torch
+def test_a_recheck_sees_what_was_mended_and_an_accept_opens_the_pull_request(stage: Stage) -> None:
+    state = stage.github.state
+    state.issues[1].body = "**Enter your repo ID here**: ann/plain"
+    assert stage.act("issues", stage.github.event("edited", 1), rights_of("answer")).returncode == 0
+    assert stage.labels == ["model-contrib", "needs-changes"]
+    assert "not-in-lfs" in stage.comment()
+    model = (ROOT / "examples" / "booster-net" / "model.pt").read_bytes()
+    stage.hub.commit("ann/plain", {"model.pt": model}, lfs=["model.pt"])
+    said = state.add_comment(1, "ann", f"Mended! {HOSTILE}\n/recheck")
+    assert (
+        stage.act("issue_comment", stage.github.event("created", 1, comment=said.id), rights_of("answer")).returncode
+        == 0
+    )
+    assert stage.labels == ["model-contrib", "ready-for-review"]
+    said = state.add_comment(1, "boss", "/accept")
+    done = stage.act("issue_comment", stage.github.event("created", 1, comment=said.id), rights_of("obey"))
+    assert done.returncode == 0, done.stdout
+    assert stage.labels == ["model-contrib", "accepted"]
+    assert b"ann/plain" in (state.file("registry/models.json", "built-in/request-1") or b"")
+    assert "Check the model" not in done.stdout  # what may write runs no model
+
+
+@pytest.mark.act
+@pytest.mark.docker
+@pytest.mark.slow
+def test_models_run_in_a_container_as_the_workflow_has_it(stage: Stage) -> None:
+    from tests.image import built_image
+
+    opened = stage.github.event("opened", 1)
+    done = stage.act("issues", opened, rights_of("answer"), sandbox="container", AUDACITORCH_IMAGE=built_image())
+    assert done.returncode == 0, done.stdout
+    assert stage.labels == ["model-contrib", "ready-for-review"]
+    report = json.loads((stage.folder / "artifacts" / "report-1" / "report.json").read_text())
+    assert report["trial"]["sandbox"]["kind"] == "container"
+
+
+@pytest.mark.act
+@pytest.mark.torch
+def test_by_hand_one_request_or_all_that_could_not_be_checked(stage: Stage) -> None:
+    rights = rights_of("collect", "answer")
+    assert stage.act("workflow_dispatch", {"inputs": {"issue": "1"}}, rights).returncode == 0
+    assert stage.labels == ["model-contrib", "ready-for-review"]
+    stage.github.state.issues[1].labels = ["model-contrib", "could-not-check"]
+    stage.github.state.add_issue("other", f"### Repo ID\n\n{MODEL}", "bob", ("model-contrib", "could-not-check"))
+    assert stage.act("workflow_dispatch", {"inputs": {}}, rights).returncode == 0
+    assert [stage.github.state.issues[n].labels[-1] for n in (1, 2)] == ["ready-for-review"] * 2
+    stage.github.take_log()
+    assert stage.act("schedule", {}, rights).returncode == 0
+    assert {entry.method for entry in stage.github.take_log()} == {"GET"}
+
+
+@pytest.mark.act
+def test_our_failure_makes_the_job_fail_and_is_told_as_ours(stage: Stage) -> None:
+    stage.hub.fault("not-json", times=None)
+    done = stage.act("issues", stage.github.event("opened", 1), rights_of("answer"))
+    assert done.returncode != 0
+    assert stage.labels == ["model-contrib", "could-not-check"]
+    assert "says nothing about the model" in stage.comment()
+
+
+@pytest.mark.act
+def test_what_is_no_request_starts_nothing(stage: Stage) -> None:
+    state = stage.github.state
+    state.add_issue("A bug", f"{MODEL} crashes", "bob", ("bug",))
+    said = state.add_comment(1, "ann", "thanks!")
+    for event, payload in (
+        ("issues", stage.github.event("opened", 2)),
+        ("issue_comment", stage.github.event("created", 1, comment=said.id)),
+    ):
+        assert stage.act(event, payload, rights_of("answer")).returncode == 0
+    assert stage.github.take_log() == []
+
+
+def lint(*words: str) -> Optional[str]:
+    """What a linter says; None where it is content."""
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    return None if done.returncode == 0 else done.stdout + done.stderr
+
+
+def test_linters_find_nothing() -> None:
+    for program in ("zizmor", "check-jsonschema"):
+        if not (PROGRAMS / program).exists():
+            pytest.skip(f"{program} is not installed")
+    validate = [str(PROGRAMS / "check-jsonschema"), "--builtin-schema"]
+    assert lint(str(PROGRAMS / "zizmor"), "--offline", "--no-progress", str(WORKFLOW), str(INSTALL)) is None
+    assert lint(*validate, "vendor.github-workflows", str(WORKFLOW)) is None
+    assert lint(*validate, "vendor.github-actions", str(INSTALL)) is None
+    assert lint(*validate, "vendor.github-issue-forms", str(FORM)) is None
+
+
+def test_the_job_that_runs_models_has_no_permission_and_no_secret() -> None:
+    text = WORKFLOW.read_text()
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {}
+    examine = workflow["jobs"]["examine"]
+    assert examine["permissions"] == {}
+    assert "token" not in json.dumps(examine)
+    assert "secrets." not in text
+    for name, job in workflow["jobs"].items():
+        assert job["timeout-minutes"] <= 30
+        steps = " ".join(str(step.get("run")) for step in job["steps"])
+        assert "${{" not in steps  # no text of anybody's reaches a shell but through the environment
+        assert ("triage" in steps) == (name == "examine")
+    assert workflow["jobs"]["answer"]["permissions"] == {"contents": "read", "issues": "write"}
+
+
+def test_the_form_is_understood_as_github_writes_its_answers() -> None:
+    from audacitorch.request.form import find_repo
+    from audacitorch.request.mentions import Mention, Question
+
+    form: Dict[str, Any] = yaml.safe_load(FORM.read_text())
+    assert form["labels"] == ["model-contrib"]
+    assert form["title"].startswith("Built-in Model Request: ")
+    fields = [item["attributes"]["label"] for item in form["body"] if item["type"] != "markdown"]
+    for first, found in ((MODEL, Mention(MODEL)), ("_No response_", Question("empty"))):
+        answers = [first, *["_No response_"] * (len(fields) - 1)]
+        body = "\n\n".join(f"### {label}\n\n{answer}" for label, answer in zip(fields, answers))
+        assert find_repo(body, form["title"]) == found
