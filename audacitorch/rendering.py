@@ -7,6 +7,7 @@ whole in this process.
 from __future__ import annotations
 
 import json
+import os
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ _START_SECONDS = 120.0
 
 
 class AudioError(Exception):
-    """An audio file that can't be read, or that is no track of Audacity's."""
+    """An audio file that can't be read, that is no track of Audacity's, or whose results have no place to go."""
 
     exit_status = 2
 
@@ -56,13 +57,16 @@ class Renderer:
         ``seconds`` is the limit for each block. A block that raises becomes silence, as in Audacity.
 
         Raises:
-            AudioError: the file can't be read, or has more than two channels.
+            AudioError: the file can't be read, or has more than two channels; or ``folder`` can't be made.
             TrialUnavailable: the worker failed for a reason that is not the model's.
         """
         with ExitStack() as stack:
             source = stack.enter_context(_opened(audio))
             answers = _Answers(worker, self._plan(source.samplerate), self.seconds)
-            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise AudioError(f"{folder} can't be made the folder for results: {error.strerror}") from error
             analyzer = self.metadata["effect_type"] == ANALYZER
             kind = LabelTrack if analyzer else EffectTracks
             result = kind(self.metadata, self.host, folder, audio.stem, source.samplerate)
@@ -136,9 +140,12 @@ def _opened(audio: Path) -> soundfile.SoundFile:
     import soundfile
 
     try:
-        file = soundfile.SoundFile(audio)
-    except (OSError, soundfile.SoundFileError) as error:
-        raise AudioError(f"{audio} can't be read as audio: {error}") from error
+        with audio.open("rb"):  # whose error says more than libsndfile's "System error."
+            pass
+        file = soundfile.SoundFile(os.fsencode(audio))  # a name need not be UTF-8
+    except (OSError, soundfile.SoundFileError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or getattr(error, "error_string", None) or error
+        raise AudioError(f"{audio} can't be read as audio: {reason}") from error
     if file.channels > 2:
         file.close()
         raise AudioError(f"{audio} has {file.channels} channels: Audacity's tracks are mono or stereo")

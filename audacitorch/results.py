@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import ExitStack
 from pathlib import Path
@@ -32,7 +33,7 @@ class EffectTracks:
     def _track(self, path: Path, track_rate: int) -> PastedTrack:
         import soundfile
 
-        file = self._stack.enter_context(soundfile.SoundFile(path, "w", track_rate, 1, "FLOAT"))
+        file = self._stack.enter_context(soundfile.SoundFile(os.fsencode(path), "w", track_rate, 1, "FLOAT"))
         track = PastedTrack(file.write)
         self._stack.callback(track.close)
         return track

@@ -69,6 +69,32 @@ def test_nobody_reads_our_output_to_its_end(good: Path) -> None:
     assert done.stderr == b""
 
 
+def test_a_closed_output_leaves_the_exit_status(good: Path) -> None:
+    done = subprocess.run(
+        f"{' '.join(PROGRAM)} check {good} --static >&-", shell=True, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_disk_too_full_for_the_report_gives_2(good: Path) -> None:
+    done = subprocess.run(
+        f"{' '.join(PROGRAM)} check {good} --static >/dev/full", shell=True, capture_output=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"audacitorch: the report can't be written to standard output: ")
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_a_package_that_is_not_installed_is_named_in_one_sentence(good: Path) -> None:
+    program = "import sys; sys.modules['rich'] = None; from audacitorch.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "check", str(good), "--static"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == "audacitorch: this needs the package rich, which is not installed here\n"
+
+
 @pytest.mark.parametrize("words", [["--help"], ["check", "--help"], ["rules"], ["rules", "short-input"], ["--version"]])
 def test_what_needs_no_torch_imports_none(words: List[str]) -> None:
     assert "torch" not in imported(*words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Callable
 
@@ -114,3 +115,27 @@ def test_what_is_no_audio_is_told(tmp_path: Path) -> None:
     with WorkerProcess.in_process_sandbox(str(torch_python()), str(tmp_path)) as worker:
         with pytest.raises(AudioError, match="can't be read as audio"):
             Renderer(tmp_path / "model.pt", EFFECT).render(worker, text, tmp_path)
+
+
+def test_an_audio_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with WorkerProcess.in_process_sandbox(str(torch_python()), str(tmp_path)) as worker:
+        with pytest.raises(AudioError, match=r"nowhere\.wav can't be read as audio: No such file"):
+            Renderer(tmp_path / "model.pt", EFFECT).render(worker, tmp_path / "nowhere.wav", tmp_path)
+
+
+def test_a_name_that_is_not_utf_8_is_read_and_written(render: Render, tmp_path: Path) -> None:
+    render(modules.Booster(), noise(500), EFFECT, name="plain")
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/r\xe9sum\xe9"))
+    odd.mkdir()
+    clip = (tmp_path / "plain.wav").rename(odd / os.fsdecode(b"\xff.wav"))
+    with WorkerProcess.in_process_sandbox(str(torch_python()), str(tmp_path)) as worker:
+        rendering = Renderer(tmp_path / "model.pt", EFFECT).render(worker, clip, odd)
+    assert soundfile.info(os.fsencode(rendering.written[0])).frames == 500
+
+
+def test_results_that_have_no_place_to_go_are_told(tmp_path: Path) -> None:
+    clip = tmp_path / "song.wav"
+    soundfile.write(clip, noise(10), 44100, "FLOAT")
+    with WorkerProcess.in_process_sandbox(str(torch_python()), str(tmp_path)) as worker:
+        with pytest.raises(AudioError, match="can't be made the folder for results"):
+            Renderer(tmp_path / "model.pt", EFFECT).render(worker, clip, clip)

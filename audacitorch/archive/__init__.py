@@ -60,8 +60,9 @@ def _read_zip(file: BinaryIO, size: int, members: List[Member]) -> Archive:
     )  # fmt: skip
     below = {member.name[len(top) :].lower(): member for member in reversed(members) if _is_below(member.name, top)}
     kind, detail = _kind(members, below)
+    archive = replace(archive, kind=kind, detail=detail)
     if kind != "torchscript":
-        return replace(archive, kind=kind, detail=detail)
+        return archive
     wanted, problems = _wanted(members, below)
     contents: Dict[str, bytes] = {}
     for member, content in container.read_contents(file, wanted):
@@ -85,8 +86,11 @@ def _path(member: Member, top: str) -> str:
 def _kind(members: List[Member], below: Dict[str, Member]) -> Tuple[str, str]:
     if not members:
         return "zip-without-code", "it is a zip archive without members"
-    if "constants.pkl" in below or "model.json" in below or any(name.startswith("code/") for name in below):
+    if "model.json" in below:  # the layout of PyTorch 1.0 to 1.2, which Torch 1.9.0 still reads
         return "torchscript", ""
+    if "constants.pkl" in below or any(name.startswith("code/") for name in below):
+        missing = [name for name in ("constants.pkl", "data.pkl") if name not in below]
+        return "torchscript", f"it has no member {missing[0]!r}" if missing else ""
     if "data.pkl" in below:
         return "torch-save", "it is a file of torch.save: weights or pickled Python objects, without TorchScript code"
     names = {member.name for member in members}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 from contextlib import contextmanager
 from importlib import import_module
@@ -58,16 +59,28 @@ def run(arguments: argparse.Namespace) -> int:
     failure = _write(report, arguments)
     if arguments.format != "text" and isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # what programs read is UTF-8 everywhere
-    sys.stdout.write(_render(report, arguments))
+    _show(_render(report, arguments))
     if failure is not None:
         raise failure
     return report.exit_status
 
 
 class ReportError(Exception):
-    """The folder for reports can't be written: the call is wrong, whatever the check found."""
+    """The report can't be written where it was asked for: the call is wrong, whatever the check found."""
 
     exit_status = 2
+
+
+def _show(rendered: str) -> None:
+    try:
+        sys.stdout.write(rendered)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough
+        raise
+    except OSError as error:
+        # What is left in the buffer would fail again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise ReportError(f"the report can't be written to standard output: {error.strerror or error}") from error
 
 
 def _write(report: Report, arguments: argparse.Namespace) -> Optional[ReportError]:

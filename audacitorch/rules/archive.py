@@ -17,6 +17,7 @@ _WHY_NOT = {
     "empty": "model.pt is empty.",
     "cut-off": "model.pt is cut off: it begins as a zip archive, but {detail}.",
     "unreadable": "model.pt is a damaged zip archive: {detail}.",
+    "torchscript": "model.pt is an incomplete TorchScript archive: {detail}.",
     "zip-without-code": "model.pt is no TorchScript archive: {detail}.",
 }
 _HINTS = {
@@ -34,7 +35,7 @@ _HINTS = {
     severity=ERROR,
 )
 def not_torchscript(archive: Archive) -> Iterator[Problem]:
-    if archive.kind in ("torchscript", "lfs-pointer"):
+    if archive.kind == "lfs-pointer" or (archive.kind == "torchscript" and not archive.detail):
         return
     sentence = _WHY_NOT.get(archive.kind, "model.pt is no TorchScript archive: {detail}.")
     details = {"kind": archive.kind, "detail": archive.detail}

@@ -89,6 +89,9 @@ def output_dtype(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
         dtype = output.tensors[0 if effect else 1].dtype
         if effect:
             return None if dtype == "float32" else f"the output's dtype is {dtype}, and must be float32"
+        labels = output.tensors[0]
+        if labels.dtype.startswith("complex") or (labels.dtype == "bool" and len(labels.shape) == 2):
+            return f"the labels' dtype is {labels.dtype}, which has no argmax"
         floats = ("float16", "bfloat16", "float32", "float64")
         return None if dtype in floats else f"the timestamps' dtype is {dtype}, and must be floating point"
 

@@ -65,7 +65,7 @@ def standard_passes(multichannel: bool) -> Tuple[PlannedPass, ...]:
     lengths = [PlannedPass("length", "noise", samples) for samples in (HALF_BLOCK, WHOLE_BLOCK, *SHORTEST_BLOCKS)]
     signals = [PlannedPass("signal", signal, SHORT_BLOCK) for signal in ("silence", "tone", "impulse")]
     summed = PlannedPass("signal", "full-scale", SHORT_BLOCK, channels=2)
-    stereo = [PlannedPass("stereo", "noise", samples, channels=2) for samples in (SHORT_BLOCK, HALF_BLOCK)]
+    stereo = [PlannedPass("stereo", "noise", samples, channels=2) for samples in (SHORT_BLOCK, HALF_BLOCK, 1)]
     return (
         PlannedPass("first", "noise", SHORT_BLOCK),
         PlannedPass("repeat", "noise", SHORT_BLOCK),

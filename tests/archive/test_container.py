@@ -12,6 +12,7 @@ import zipfile
 import pytest
 
 from audacitorch.archive import read_archive
+from audacitorch.rules import all_rules
 from tests.archive.zips import EMPTY_TUPLE, MODULE, packed, read
 
 
@@ -170,7 +171,7 @@ def test_few_reads_take_all_that_is_needed():
     data = packed({**members, "data/0": random.Random(0).randbytes(1 << 20)}, method=zipfile.ZIP_STORED)
     file = Counted(data)
     archive = read_archive(file, len(data))
-    assert archive.members == 203
+    assert archive.members == 204
     assert file.reads <= 8
     assert file.taken < 400_000
 
@@ -198,3 +199,18 @@ def test_damage_anywhere_never_raises():
         kinds.add(read(bytes(data)).kind)
     assert {"torchscript", "cut-off", "unreadable"} <= kinds
     assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("name", ["constants.pkl", "data.pkl"])
+def test_a_member_that_torch_must_find_is_missed(name):
+    data = packed({"code/__torch__.py": MODULE.format(body="y = torch.relu(x)")})
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as whole, zipfile.ZipFile(file, "w") as part:
+        for member in whole.infolist():
+            if not member.filename.endswith(name):
+                part.writestr(member, whole.read(member))
+    archive = read(file.getvalue())
+    assert (archive.kind, archive.detail) == ("torchscript", f"it has no member {name!r}")
+    assert [problem.message for problem in all_rules()["not-torchscript"].check(archive)] == [
+        f"model.pt is an incomplete TorchScript archive: it has no member {name!r}."
+    ]

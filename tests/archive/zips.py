@@ -30,10 +30,15 @@ MODULE = """class Model(Module):
 
 
 def packed(members: Dict[str, Union[str, bytes]], top: str = "model/", method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """A zip of ``members`` below ``top``, with a version and constants unless they are given."""
+    """A zip of ``members`` below ``top``, with a version, constants and data unless they are given."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", method) as archive:
-        for name, content in {"version": "6\n", "constants.pkl": EMPTY_TUPLE, **members}.items():
+        for name, content in {
+            "version": "6\n",
+            "constants.pkl": EMPTY_TUPLE,
+            "data.pkl": EMPTY_TUPLE,
+            **members,
+        }.items():
             archive.writestr(top + name, content)
     return file.getvalue()
 

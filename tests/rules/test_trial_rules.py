@@ -149,6 +149,15 @@ def test_the_type_is_the_effect_types(kind: str, count: int, metadata: Metadata,
     assert (problems("output-type", trial(block(output=output)), metadata) == []) == good
 
 
+@pytest.mark.parametrize(
+    ("dtype", "shape", "found"),
+    [("complex64", (2, 2), 1), ("bool", (2, 2), 1), ("float16", (2, 2), 0), ("complex64", (2,), 1), ("bool", (2,), 0)],
+)
+def test_labels_that_have_no_argmax_are_an_error(dtype: str, shape: Tuple[int, ...], found: int) -> None:
+    output = Output("tuple", (TensorFacts(dtype, shape), TensorFacts("float32", (2, 2))))
+    assert len(problems("output-dtype", trial(block(output=output)), LABELER)) == found
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16", "int16", "complex64", "bool", "float32 on meta"])
 def test_waveforms_are_float32(dtype: str) -> None:
     assert len(problems("output-dtype", trial(block(output=wave(2048, dtype=dtype))))) == 1

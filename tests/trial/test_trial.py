@@ -253,3 +253,7 @@ def test_one_pass_alone_can_be_planned(saved):
     trial = try_out(saved(modules.Booster()), passes=(PlannedPass("length", "tone", 1000),))
     assert [done.samples for done in trial.passes] == [1000]
     assert trial.minimum_samples is None
+
+
+def test_a_stereo_block_of_one_sample_is_tried() -> None:
+    assert 1 in {planned.samples for planned in standard_passes(True) if planned.channels == 2}
