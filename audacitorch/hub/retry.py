@@ -19,6 +19,25 @@ RETRIED_STATUSES = (408, 429, 500, 502, 503, 504)
 _log = logging.getLogger(__name__)
 
 
+class Gate:
+    """Shut while one thread waits for a rate limit to end: it holds for all, so the others need not find out."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    def hold(self, seconds: float) -> None:
+        """Wait, and let nobody else through meanwhile."""
+        self._until = max(self._until, time.monotonic() + seconds)
+        pause(seconds)
+        self._until = 0.0
+
+    def wait(self) -> None:
+        """Wait for as long as it is shut."""
+        left = self._until - time.monotonic()
+        if left > 0:
+            pause(left)
+
+
 class HubRetry(Retry):
     """Waits as long as ``RateLimit`` says, else ``Retry-After``, else 1, 2, 4, 8, 8 seconds.
 
@@ -26,10 +45,11 @@ class HubRetry(Retry):
     """
 
     max_wait = LONGEST_BACKOFF
+    gate = Gate()
 
     @classmethod
-    def up_to(cls, tries: int, max_wait: float) -> HubRetry:
-        """A policy of ``tries`` more tries, two where nobody listens at all."""
+    def up_to(cls, tries: int, max_wait: float, gate: Gate) -> HubRetry:
+        """A policy of ``tries`` more tries, two where nobody listens at all; ``gate`` is shut during a rate limit."""
         retry = cls(
             total=tries,
             connect=min(2, tries),
@@ -38,13 +58,13 @@ class HubRetry(Retry):
             allowed_methods=("GET",),
             raise_on_status=False,
         )
-        retry.max_wait = max_wait
+        retry.max_wait, retry.gate = max_wait, gate
         return retry
 
     def new(self, **kw: Any) -> HubRetry:
         """The policy after one more try."""
         fresh = super().new(**kw)
-        fresh.max_wait = self.max_wait
+        fresh.max_wait, fresh.gate = self.max_wait, self.gate
         return fresh
 
     def increment(self, *args: Any, **kw: Any) -> HubRetry:
@@ -77,7 +97,10 @@ class HubRetry(Retry):
         seconds = asked or self.get_backoff_time()
         if seconds > LONGEST_BACKOFF:
             _log.warning("the Hub asks us to wait for %.0f seconds", seconds)
-        pause(seconds)
+        if response is not None and response.status == 429:
+            self.gate.hold(seconds)
+        else:
+            pause(seconds)
 
 
 def pause(seconds: float) -> None:

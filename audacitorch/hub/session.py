@@ -49,7 +49,8 @@ class Session:
         self._http.headers["User-Agent"] = f"audacitorch/{__version__} {requests.utils.default_user_agent()}"
         self._http.verify = os.environ.get("SSL_CERT_FILE") or True
         self._http.cookies = _NoCookies()
-        policy = retry.HubRetry.up_to(tries, max_wait)
+        self._gate = retry.Gate()
+        policy = retry.HubRetry.up_to(tries, max_wait, self._gate)
         for scheme in ("http://", "https://"):
             self._http.mount(scheme, HTTPAdapter(_CONNECTIONS, _CONNECTIONS, max_retries=policy))
 
@@ -144,6 +145,7 @@ class Session:
         return response
 
     def _get(self, url: str, headers: Dict[str, str], token: Optional[str], what: str) -> requests.Response:
+        self._gate.wait()
         try:
             return self._http.get(url, headers=headers, auth=_Bearer(token), stream=True, timeout=self._timeouts)
         except (RequestException, OSError, ValueError) as error:

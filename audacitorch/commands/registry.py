@@ -1,0 +1,253 @@
+"""`audacitorch registry`: the models of the Hub that are tagged for Audacity, indexed and tested; the built-in list."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from audacitorch.registry.curation import Curated
+    from audacitorch.registry.folder import RegistryFolder
+    from audacitorch.registry.testing import Tested
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The subcommands of `audacitorch registry`."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    refresh = _action(actions, "refresh", "look at the Hub, and at each repo that changed")
+    test = _action(actions, "test", "run the models that have not been run")
+    status = _action(actions, "status", "what is new, changed, broken and quarantined, and why")
+    publish = _action(actions, "publish", "make the built-in list, and upload it")
+    site = _action(actions, "site", "the registry as a page")
+    for action in (refresh, test, publish):
+        action.add_argument(
+            "--publish", metavar="REPO_ID", help="upload the built-in list, in one commit, if it changed"
+        )
+        action.add_argument("--confirm-removals", action="store_true", help="you have looked at how many models go")
+    refresh.add_argument("--workers", type=_count, metavar="N", help="repos looked at side by side")
+    _add_test_arguments(test)
+    status.add_argument(
+        "--since", metavar="DATE", help="2024-05-01T10:00:00Z (default: the last run that changed anything)"
+    )
+    status.add_argument("--format", choices=("text", "markdown"), default="text", help="default: text")
+    status.add_argument("--issues", metavar="OWNER/REPO", help="keep an issue on GitHub for each broken built-in")
+    site.add_argument("-o", "--output", type=Path, default=Path("site"), metavar="DIR", help="default: site")
+
+
+def _action(actions: Any, name: str, summary: str) -> argparse.ArgumentParser:
+    action: argparse.ArgumentParser = actions.add_parser(
+        name, help=summary, description=summary[0].upper() + summary[1:]
+    )
+    action.add_argument("--registry", type=Path, metavar="DIR", help="default: the checkout's registry/")
+    action.add_argument("--endpoint", metavar="URL", help="of the Hub (default: HF_ENDPOINT, or huggingface.co)")
+    return action
+
+
+def _add_test_arguments(test: argparse.ArgumentParser) -> None:
+    cores = os.cpu_count() or 1
+    test.add_argument("--jobs", type=_count, default=cores, metavar="N", help="models at once (default: %(default)s)")
+    test.add_argument("--scheduler", default="", metavar="ADDRESS", help="of a Dask cluster that does the work")
+    test.add_argument("--shard", metavar="K/N", help="do this part of it")
+    test.add_argument(
+        "--plan", type=_count, metavar="N", help="print up to N parts as a workflow's matrix, run nothing"
+    )
+    test.add_argument("--results", type=Path, metavar="DIR", help="put the results there, leave the records alone")
+    test.add_argument(
+        "--merge", type=Path, metavar="DIR", help="write results from there into the records, run nothing"
+    )
+    test.add_argument("--sandbox", choices=("auto", "process", "container"), default="auto", help="where models run")
+    test.add_argument(
+        "--timeout", type=float, default=300.0, metavar="S", help="for one model (default: %(default)g s)"
+    )
+    test.add_argument("--memory", type=_count, default=8192, metavar="MB", help="for one model (default: %(default)s)")
+    test.add_argument("--disk", type=_count, default=16384, metavar="MB", help="for downloads (default: %(default)s)")
+    test.add_argument("--cache", type=Path, metavar="DIR", help="where downloads lie until they are tested")
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if not 0 < value < 1 << 30:
+        raise argparse.ArgumentTypeError(f"{text} is no number above 0")
+    return value
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what was asked."""
+    from audacitorch.registry.files import now
+    from audacitorch.registry.folder import RegistryFolder, default_folder
+
+    path = arguments.registry or default_folder()
+    if arguments.action == "refresh":
+        path.mkdir(parents=True, exist_ok=True)
+    actions: Dict[str, Callable[[argparse.Namespace, RegistryFolder, datetime], int]] = {
+        "refresh": _refresh,
+        "test": _test,
+        "status": _status,
+        "publish": _publish,
+        "site": _site,
+    }
+    return actions[arguments.action](arguments, RegistryFolder(path), now())
+
+
+def _refresh(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime) -> int:
+    from audacitorch.hub import Hub
+    from audacitorch.registry.refresh import WORKERS, refresh
+
+    with Hub(arguments.endpoint) as hub:
+        done = refresh(folder, hub, moment, arguments.workers or WORKERS)
+    for odd in done.odd:
+        _say(odd)
+    if done.failed:
+        _say(f"{len(done.failed):,} repos could not be looked at and stay as they were; run this again")
+    if done.fault:
+        _say(f"not complete: {done.fault}")
+    print(f"{done.listed:,} listed, {done.unchanged:,} unchanged, {done.written:,} written, {done.missing:,} missing")
+    return _built_in(arguments, folder, moment) or done.exit_status
+
+
+def _test(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime) -> int:
+    from audacitorch.registry import results
+    from audacitorch.registry.jobs import matrix, plan
+    from audacitorch.registry.testing import merge
+
+    if arguments.plan:
+        print(json.dumps(matrix(plan(folder), arguments.plan)))
+        return 0
+    if arguments.merge:
+        done = merge(folder, results.saved(arguments.merge), moment)
+    else:
+        done = _run_trials(arguments, folder, moment)
+    for repo_id, why in done.failures.items():
+        _say(f"{repo_id} could not be tested: {why}")
+    counts = {status: list(done.statuses.values()).count(status) for status in sorted(set(done.statuses.values()))}
+    told = [f"{count:,} {status}" for status, count in counts.items()]
+    print(f"{len(done.statuses):,} tested{': ' if told else ''}{', '.join(told)}; {len(done.failures):,} could not be")
+    if arguments.results:
+        return done.exit_status
+    return _built_in(arguments, folder, moment) or done.exit_status
+
+
+def _run_trials(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime) -> Tested:
+    from audacitorch.hub.endpoint import endpoint_from
+    from audacitorch.registry.executors import Disk, cluster_or_processes
+    from audacitorch.registry.files import RegistryError
+    from audacitorch.registry.jobs import Shard
+    from audacitorch.registry.testing import run_trials
+    from audacitorch.registry.trials import Setting
+
+    try:
+        shard = Shard.parse(arguments.shard) if arguments.shard else None
+    except ValueError as error:
+        raise RegistryError(str(error)) from error
+    engine = cluster_or_processes(arguments.scheduler, arguments.jobs)
+    setting = Setting(
+        endpoint=endpoint_from(arguments.endpoint),
+        cache=str(arguments.cache or _cache()),
+        sandbox=arguments.sandbox,
+        timeout_seconds=arguments.timeout,
+        memory_bytes=arguments.memory << 20,
+    )
+    told = _say if sys.stderr.isatty() else lambda text: None
+    try:
+        return run_trials(
+            folder,
+            engine,
+            setting,
+            Disk(arguments.disk << 20),
+            moment,
+            shard=shard,
+            keep=arguments.results,
+            tell=lambda repo_id, said: told(f"{repo_id}: {said}"),
+        )
+    finally:
+        engine.close()
+
+
+def _cache() -> Path:
+    """Where this user's programs keep what can be had again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "audacitorch", "trials")
+
+
+def _status(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime) -> int:
+    from audacitorch.registry.files import RegistryError, moment_of
+    from audacitorch.registry.status import RENDERERS, status
+
+    try:
+        since = moment_of(arguments.since) if arguments.since else None
+    except ValueError as error:
+        raise RegistryError(f"{arguments.since} is no date: write it like 2024-05-01T10:00:00Z") from error
+    found = status(folder, since)
+    sys.stdout.write(RENDERERS[arguments.format](found))
+    if arguments.issues:
+        from audacitorch.github import GitHub
+        from audacitorch.registry.issues import keep_issues
+
+        with GitHub(arguments.issues) as github:
+            for done in keep_issues(github, found.built_in):
+                _say(done)
+    return 0
+
+
+def _publish(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime) -> int:
+    return _built_in(arguments, folder, moment, tell=True)
+
+
+def _built_in(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime, tell: bool = False) -> int:
+    """Make the built-in list, and upload it if that was asked for; 1 where a person must look at it first."""
+    from audacitorch.registry.curation import TooManyGoing, curate
+
+    try:
+        done = curate(folder, moment, confirmed=arguments.confirm_removals)
+        _tell_list(done, tell)
+        if arguments.publish:
+            _upload(arguments, folder)
+    except TooManyGoing as stop:
+        for line in str(stop).splitlines():
+            _say(line)
+        return stop.exit_status
+    return 0
+
+
+def _tell_list(done: Curated, tell: bool) -> None:
+    for name in done.added:
+        print(f"on the list: {name}")
+    for name in done.removed:
+        why = next((one.reason for one in done.standings if name in (one.named, one.id)), "")
+        print(f"off the list: {name}{f': {_visible(why)}' if why else ''}")
+    if tell and not (done.added or done.removed):
+        print("the list has not changed")
+
+
+def _upload(arguments: argparse.Namespace, folder: RegistryFolder) -> None:
+    from audacitorch.hub import Hub
+    from audacitorch.hub.endpoint import token_from
+    from audacitorch.registry.publish import publish
+
+    token: Optional[str] = token_from(None)
+    with Hub(arguments.endpoint, token if token is not None else False) as hub:
+        commit = publish(folder, hub, arguments.publish, token, confirmed=arguments.confirm_removals)
+    print(f"published: {_visible(commit)}" if commit else f"{arguments.publish} has this list already")
+
+
+def _site(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime) -> int:
+    from audacitorch.registry.site import write_site
+
+    count = write_site(folder, arguments.output)
+    print(f"{count:,} models in {arguments.output / 'index.html'}")
+    return 0
+
+
+def _say(text: str) -> None:
+    print(f"audacitorch: {_visible(text)}", file=sys.stderr)
+
+
+def _visible(text: str) -> str:
+    from audacitorch.report.escape import visible
+
+    return visible(text)

@@ -1,0 +1,110 @@
+"""The registry's folder: where its files are, which record has which path, reading and writing them."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import ContextManager, Iterator, List, Optional, Tuple
+
+from audacitorch.registry.files import RegistryError, canonical, locked, write
+from audacitorch.registry.record import Record
+
+_UNFINISHED_SECONDS = 3600.0
+#: Names that Windows keeps for devices, whatever ending they have.
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
+
+
+class RegistryFolder:
+    """``models/`` with a record a repo, ``builtin.yml``, ``models.json`` and what belongs to them.
+
+    Raises:
+        RegistryError: there is no such folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_dir():
+            raise RegistryError(f"there is no registry in {path}")
+        self.path = path
+        self.models = path / "models"
+        self.builtin = path / "builtin.yml"
+        self.builtin_state = path / "builtin-state.json"
+        self.list = path / "models.json"
+        self.stats = path / "stats.json"
+        self.missing = path / "missing.json"
+        #: Records that can't be read, as sentences; filled by :meth:`records`.
+        self.unreadable: List[str] = []
+
+    def place(self, repo_id: str, key: str = "") -> str:
+        """The path of a record below ``models/``; with ``key`` the one of a repo whose name another has taken.
+
+        It is good on every file system: ``~`` is in no repo's name, and keeps devices' names apart.
+        """
+        author, _, name = repo_id.partition("/")
+        parts = [part + "~" if _RESERVED.fullmatch(part.partition(".")[0]) else part for part in (author, name)]
+        return f"{parts[0]}/{parts[1]}{f'~{key}' if key else ''}.json"
+
+    def records(self) -> Iterator[Tuple[str, Record]]:
+        """Every record with its path below ``models/``, one at a time and in order; damaged ones are passed over."""
+        self.unreadable.clear()
+        for author in sorted(path for path in self.models.glob("*") if path.is_dir()):
+            for path in sorted(author.glob("*.json")):
+                place = f"{author.name}/{path.name}"
+                record = self.read(place)
+                if record is not None:
+                    yield place, record
+
+    def read(self, place: str) -> Optional[Record]:
+        """The record at a path below ``models/``; None where there is none, or one that can't be read."""
+        path = self.models / place
+        try:
+            return Record.from_json(json.loads(path.read_bytes()))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, RecursionError) as error:
+            self.unreadable.append(f"{path} can't be read and is as good as missing: {error}")
+            return None
+
+    def find(self, repo_id: str) -> Optional[Record]:
+        """The record of the repo that has this name now."""
+        record = self.read(self.place(repo_id))
+        return record if record is not None and record.id == repo_id else None
+
+    def write(self, place: str, record: Record) -> bool:
+        """Have ``record`` at ``place``; False where nothing had to be written."""
+        return write(self.models / place, record_text(record))
+
+    def remove(self, place: str) -> None:
+        """Delete the record at ``place``, if it is there."""
+        (self.models / place).unlink(missing_ok=True)
+
+    def sweep_up(self) -> None:
+        """Remove files that were being written when a run was ended, an hour ago or more."""
+        for path in self.path.rglob(".*.tmp"):
+            with suppress(OSError):
+                if time.time() - path.stat().st_mtime > _UNFINISHED_SECONDS:
+                    path.unlink()
+
+    def refreshing(self) -> ContextManager[Optional[int]]:
+        """Held by a refresh: a second one waits for it."""
+        return locked(self.path, "another refresh")
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Held while one record is read, changed and written, so that a refresh and trials may go on at once."""
+        self.models.mkdir(exist_ok=True)
+        with locked(self.models):
+            yield
+
+
+def record_text(record: Record) -> str:
+    """The record as it lies in its file."""
+    return canonical(record.to_json())
+
+
+def default_folder() -> Path:
+    """The ``registry/`` of the checkout in which the program was started, else of the one that it belongs to."""
+    here, checkout = Path("registry"), Path(__file__).resolve().parents[2] / "registry"
+    return here if (here / "builtin.yml").is_file() or not checkout.is_dir() else checkout

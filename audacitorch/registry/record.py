@@ -1,0 +1,181 @@
+"""A record: what the registry knows of one model repo, as one small JSON file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from audacitorch.findings import ALPHA, ERROR, HOSTS
+from audacitorch.report.model import FAIL, PASS, UNKNOWN
+from audacitorch.version import __version__
+
+SCHEMA_VERSION = 1
+
+UNTESTED = "untested"
+COMPATIBLE = "compatible"
+INCOMPATIBLE = "incompatible"
+NOT_A_MODEL = "not-a-model"
+UNREACHABLE = "unreachable"
+GONE = "gone"
+STATUSES = (UNTESTED, COMPATIBLE, INCOMPATIBLE, NOT_A_MODEL, UNREACHABLE, GONE)
+
+#: The host whose verdict decides about the built-in list: the builds that read it.
+LIST_HOST = ALPHA
+#: Where Audacity shows a model, by its effect type.
+MENUS = {
+    "waveform-to-waveform": "Effect > Deep Learning Effect",
+    "waveform-to-labels": "Analyze > Deep Learning Analyzer",
+}
+#: Events that a record remembers; the oldest are forgotten.
+MOST_EVENTS = 50
+_MODEL, _METADATA = "model.pt", "metadata.json"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One repo. ``key`` is the Hub's own for it and outlives a change of name; dates are UTC.
+
+    ``files`` have ``size``, ``git_sha1`` and, in LFS storage, ``sha256``; None where only the name is known.
+    ``static`` and ``trial`` have ``tool``, ``date``, ``findings`` and ``could_not_run``; a trial also ``content``,
+    ``hosts``, ``revision`` and how the run ended.
+    """
+
+    id: str
+    key: str
+    revision: Optional[str]
+    status: str = UNTESTED
+    reason: str = ""
+    first_seen: str = ""
+    last_changed: str = ""
+    gated: bool = False
+    disabled: bool = False
+    licence: Optional[str] = None
+    files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    metadata: Optional[Mapping[str, Any]] = None
+    archive: Optional[Mapping[str, Any]] = None
+    static: Optional[Mapping[str, Any]] = None
+    trial: Optional[Mapping[str, Any]] = None
+    previous_ids: Tuple[str, ...] = ()
+    history: Tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def content(self) -> Optional[Dict[str, str]]:
+        """The hashes of the two files that decide how a model behaves; None where one of them is not known."""
+        hashes = {}
+        for name, key in ((_MODEL, "model"), (_METADATA, "metadata")):
+            known = self.files.get(name) or {}
+            digest = known.get("sha256") or known.get("git_sha1")
+            if not digest:
+                return None
+            hashes[key] = digest
+        return hashes
+
+    @property
+    def effect_type(self) -> Optional[str]:
+        """What metadata.json says, where Audacity knows it."""
+        value = (self.metadata or {}).get("effect_type")
+        return value if isinstance(value, str) and value in MENUS else None
+
+    @property
+    def hosts(self) -> Dict[str, str]:
+        """Every host's verdict, from static findings and those of a trial of this content."""
+        return {host: self._verdict(host) for host in HOSTS}
+
+    def _verdict(self, host: str) -> str:
+        if blocking(self.findings, host):
+            return FAIL
+        trial = self.current_trial
+        undecided = trial is None or self.static is None or trial["could_not_run"]
+        return UNKNOWN if undecided else PASS
+
+    @property
+    def findings(self) -> List[Mapping[str, Any]]:
+        """Static findings and, where the content is the one that was tried, the trial's."""
+        parts = [part for part in (self.static, self.current_trial) if part]
+        return [finding for part in parts for finding in part["findings"]]
+
+    @property
+    def current_trial(self) -> Optional[Mapping[str, Any]]:
+        """The trial, where it was one of the files that are there now."""
+        if self.trial is None or self.content is None or self.trial.get("content") != self.content:
+            return None
+        return self.trial
+
+    @property
+    def judged_status(self) -> str:
+        """The status that files and findings give a repo which is there and can be read."""
+        if _MODEL not in self.files or _METADATA not in self.files:
+            return NOT_A_MODEL
+        verdicts = set(self.hosts.values())
+        return COMPATIBLE if PASS in verdicts else INCOMPATIBLE if verdicts == {FAIL} else UNTESTED
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more can be learnt from the Hub while it lists this revision."""
+        if self.gated or self.disabled:
+            return True
+        return bool(self.revision and self.status not in (UNREACHABLE, GONE) and self.static_holds)
+
+    @property
+    def static_holds(self) -> bool:
+        """Whether this version of the tool made the static findings, and could make all of them."""
+        return self.static is not None and self.static["tool"] == __version__ and not self.static["could_not_run"]
+
+    def judged(self) -> Record:
+        """This record with the status and the reason that its findings give."""
+        status = self.judged_status
+        return replace(self, status=status, reason=self._reason(status))
+
+    def _reason(self, status: str) -> str:
+        if status == NOT_A_MODEL:
+            missing = [name for name in (_MODEL, _METADATA) if name not in self.files]
+            return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+        if status != INCOMPATIBLE:
+            return ""
+        first = blocking(self.findings, LIST_HOST)[0]
+        return reason_of(first)
+
+    def to_json(self) -> Dict[str, Any]:
+        """The record as record.schema.json describes it."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            **{known.name: _plain(getattr(self, known.name)) for known in fields(self)},
+            "effect_type": self.effect_type,
+            "menu": MENUS.get(self.effect_type or ""),
+            "hosts": self.hosts,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Record:
+        """The record that :meth:`to_json` wrote; what is derived is derived again, unknown fields are passed over.
+
+        Raises:
+            ValueError: this is no record, or one of a later version.
+        """
+        try:
+            if data["schema_version"] > SCHEMA_VERSION:
+                raise ValueError(f"it has schema version {data['schema_version']}, this tool reads {SCHEMA_VERSION}")
+            kept = {known.name: data[known.name] for known in fields(cls) if known.name in data}
+            record = cls(**{**kept, "previous_ids": tuple(data["previous_ids"]), "history": tuple(data["history"])})
+            for part in (record.static, record.trial):
+                if part is not None and not {"tool", "findings", "could_not_run"} <= set(part):
+                    raise ValueError("its findings are not whole")
+            if record.status not in STATUSES or not isinstance(record.files, dict) or not isinstance(record.id, str):
+                raise ValueError("it is no record")
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"it is no record: {error}") from error
+        return record
+
+
+def blocking(findings: List[Mapping[str, Any]], host: str) -> List[Mapping[str, Any]]:
+    """The findings that keep a model from running on ``host``."""
+    return [finding for finding in findings if finding["severity"] == ERROR and host in finding["hosts"]]
+
+
+def reason_of(finding: Mapping[str, Any]) -> str:
+    """A finding in one line."""
+    return f"{finding['rule']}: {finding['message']}".partition("\n")[0]
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

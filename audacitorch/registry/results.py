@@ -1,0 +1,167 @@
+"""Results of trials, from wherever they were made, written into the records of what they were made of."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+
+from audacitorch.findings import CouldNotRun, Finding
+from audacitorch.hub.errors import printable
+from audacitorch.registry.examine import judgement
+from audacitorch.registry.files import RegistryError, rounded
+from audacitorch.registry.folder import RegistryFolder
+from audacitorch.registry.index import fold
+from audacitorch.registry.jobs import content_of, testable, tested
+from audacitorch.registry.record import Record
+from audacitorch.report.model import Report
+from audacitorch.rules.repo import repo_id_fault
+from audacitorch.version import __version__
+
+#: What a record keeps of a trial; its passes are in the report.
+_FIGURES = (
+    "ended", "stage", "signal", "reason", "load_seconds", "minimum_samples", "realtime_factor", "peak_memory_bytes",
+    "repeat_difference_db", "seam_db", "seconds", "left_out", "hidden_error",
+)  # fmt: skip
+_REPORT_SCHEMA = Path(__file__).resolve().parents[1] / "data" / "report.schema.json"
+_LARGEST_RESULT = 64 << 20
+
+
+class NotApplied(ValueError):
+    """A result that says nothing about what is there now, or that is none."""
+
+
+def apply(folder: RegistryFolder, result: Mapping[str, Any], moment: datetime) -> Record:
+    """Write a result into the record of its repo, and return the record.
+
+    Raises:
+        NotApplied: it was not made of what is there, or the model could not be run.
+    """
+    if "error" in result:
+        raise NotApplied(printable(str(result["error"])))
+    report = _report(result)
+    failure = next((failed.error for failed in report.could_not_run if failed.rule == "trial"), None)
+    if failure is not None:
+        raise NotApplied(printable(failure))
+    fault = repo_id_fault(str(result["id"]))
+    if fault is not None:
+        raise NotApplied(fault)
+    with folder.writing():
+        record = folder.find(str(result["id"]))
+        if record is None or record.key != result["key"]:
+            raise NotApplied(f"there is no record of {printable(str(result['id']))} any more")
+        if record.content != result["content"]:
+            raise NotApplied(f"{record.id} has changed since it was tested")
+        if report.tool.get("version") != __version__ or report.target.revision != result["revision"]:
+            raise NotApplied(f"the report on {record.id} is of another version of this tool, or of another revision")
+        after = fold(record, _with(record, report, result, moment), moment)
+        folder.write(folder.place(record.id), after)
+    return after
+
+
+def _report(result: Mapping[str, Any]) -> Report:
+    from jsonschema.exceptions import ValidationError
+
+    try:
+        _validator().validate(result["report"])
+        return Report.from_json(result["report"])
+    except ValidationError as error:
+        raise NotApplied(f"this is no report: {printable(error.message)}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise NotApplied(f"this is no report: {printable(str(error))}") from error
+
+
+@cache
+def _validator() -> Any:
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(json.loads(_REPORT_SCHEMA.read_bytes()))
+
+
+def _with(record: Record, report: Report, result: Mapping[str, Any], moment: datetime) -> Record:
+    """The record with the report's findings: those of the files, and those of the trial."""
+    static = judgement(*_found(report, "static"), moment)
+    shown = report.trial or {}
+    trial = {
+        **judgement(*_found(report, "trial"), moment),
+        "torch": report.tool.get("torch"),
+        "revision": result["revision"],
+        "content": dict(result["content"]),
+        **{name: rounded(shown.get(name)) for name in _FIGURES},
+    }
+    archive = report.archive if record.archive is None else record.archive
+    kept = record.static if record.static and _same_findings(record.static, static) else static
+    return replace(record, static=kept, trial=trial, archive=rounded(archive)).judged()
+
+
+def _found(report: Report, part: str) -> Tuple[List[Finding], List[CouldNotRun]]:
+    """The findings that belong to one part of a record, and the rules of that part that could not run."""
+    findings = [finding for finding in report.findings if _part(finding.rule) == part]
+    return findings, [failed for failed in report.could_not_run if _part(failed.rule) == part]
+
+
+def _part(rule: str) -> str:
+    """Which part of a record a rule's findings belong to; the listing stands for the model card."""
+    from audacitorch.rules import all_rules
+
+    known = all_rules().get(rule)
+    if known is None or not known.static:
+        return "trial"
+    return "card" if "card" in known.needs else "static"
+
+
+def _same_findings(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return all(one[name] == other[name] for name in ("tool", "findings", "could_not_run"))
+
+
+def share(folder: RegistryFolder, moment: datetime) -> int:
+    """Give what was found out about a content to every repo that has the same files; how many records that changed."""
+    trials: Dict[Any, Record] = {}
+    lacking: List[str] = []
+    for place, record in folder.records():
+        if testable(record) and tested(record):
+            trials[content_of(record)] = record
+        elif testable(record):
+            lacking.append(place)
+    changed = 0
+    for place in lacking:
+        with folder.writing():
+            twin = folder.read(place)
+            source = trials.get(content_of(twin)) if twin is not None and testable(twin) else None
+            if twin is not None and source is not None:
+                after = fold(twin, replace(twin, trial=source.trial).judged(), moment)
+                changed += folder.write(place, after)
+    return changed
+
+
+def save(folder: Path, result: Mapping[str, Any]) -> None:
+    """Keep a result as a file, to be merged where the records are."""
+    from audacitorch.registry.files import canonical, write
+
+    write(folder / f"{result['key']}.json", canonical(result))
+
+
+def saved(folder: Path) -> Iterator[Mapping[str, Any]]:
+    """The results that lie in a folder and in those below it.
+
+    Raises:
+        RegistryError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise RegistryError(f"there are no results in {folder}")
+    for path in sorted(folder.rglob("*.json")):
+        yield _load(path) or {"id": path.name, "error": f"{path.name} holds no result"}
+
+
+def _load(path: Path) -> Optional[Mapping[str, Any]]:
+    try:
+        if path.stat().st_size > _LARGEST_RESULT:
+            return None
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    head = {"id", "key", "revision", "content"}
+    return value if isinstance(value, dict) and head <= set(value) else None

@@ -1,0 +1,130 @@
+"""The workflow that refreshes the registry: who may do what in it, and that it calls what there is."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict
+
+import pytest
+import yaml
+
+from tests.registry.world import World
+
+ROOT = Path(__file__).parents[2]
+PATH = ROOT / ".github" / "workflows" / "registry-refresh.yml"
+TEXT = PATH.read_text(encoding="utf-8")
+WORKFLOW: Dict[str, Any] = yaml.safe_load(TEXT)
+JOBS: Dict[str, Any] = WORKFLOW["jobs"]
+
+
+def test_nothing_is_allowed_that_a_job_does_not_ask_for() -> None:
+    assert WORKFLOW["permissions"] == {}
+    rights = {name: job.get("permissions") for name, job in JOBS.items()}
+    assert rights == {
+        "plan": {"contents": "read"},
+        "trials": {},
+        "merge": {"contents": "write"},
+        "publish": {"contents": "read"},
+        "issues": {"contents": "read", "issues": "write"},
+    }
+    assert all("timeout-minutes" in job for job in JOBS.values())
+
+
+def test_where_models_run_there_is_no_secret_and_no_token() -> None:
+    trials = str(JOBS["trials"])
+    assert "secrets." not in trials
+    assert "github.token" not in trials
+    assert [name for name, job in JOBS.items() if "HF_WRITE_TOKEN" in str(job)] == ["publish"]
+
+
+def test_actions_are_pinned_and_expressions_reach_scripts_through_the_environment() -> None:
+    for job in JOBS.values():
+        for step in job["steps"]:
+            if "uses" in step and not step["uses"].startswith("./"):
+                assert re.fullmatch(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}", step["uses"])
+            assert "${{" not in step.get("run", "")
+            if step.get("uses", "").startswith("actions/checkout@"):
+                assert step["with"]["persist-credentials"] is False
+
+
+def test_every_command_of_the_workflow_is_one_of_the_program() -> None:
+    from audacitorch.cli import main
+
+    for call in re.findall(r"audacitorch registry (\w+)", TEXT):
+        with pytest.raises(SystemExit) as stop:
+            main(["registry", call, "--help"])
+        assert stop.value.code == 0
+
+
+class TestScripts:
+    """The workflow's own scripts, job after job, in a checkout of their own; only actions are left out."""
+
+    @pytest.fixture
+    def checkout(self, world: World, tmp_path: Path) -> Path:
+        folder = tmp_path / "checkout"
+        (folder / "registry").mkdir(parents=True)
+        (folder / "registry" / "builtin.yml").write_text("[]\n")
+        (folder / ".venv" / "bin").mkdir(parents=True)
+        program = folder / ".venv" / "bin" / "audacitorch"
+        program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m audacitorch "$@"\n')
+        program.chmod(0o755)
+        (folder / ".gitignore").write_text(".venv\nresults\nsite\n")
+        origin = tmp_path / "origin.git"
+        git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org", "-C", str(folder)]
+        for words in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-qm", "start"]):
+            subprocess.run([*git, *words], check=True)
+        subprocess.run(["git", "clone", "-q", "--bare", str(folder), str(origin)], check=True)
+        subprocess.run([*git, "remote", "add", "origin", str(origin)], check=True)
+        return folder
+
+    def run(self, job: str, checkout: Path, hub: str, **values: str) -> Dict[str, str]:
+        """Every script of a job, with ``values`` for what GitHub would put into its environment; the outputs."""
+        output = checkout.parent / f"{job}-output"
+        output.touch()
+        for step in JOBS[job]["steps"]:
+            if "run" not in step or step["run"].startswith("rm -rf registry") or "if" in step:
+                continue
+            named = {name: values.get(name, "") for name in step.get("env", {})}
+            around = {
+                "PATH": os.environ["PATH"],
+                "HOME": str(checkout.parent),
+                "HF_ENDPOINT": hub,
+                "NO_PROXY": "*",
+                "GITHUB_OUTPUT": str(output),
+                "GITHUB_STEP_SUMMARY": str(checkout.parent / "summary"),
+                "GITHUB_SERVER_URL": "https://github.example",
+            }
+            command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+            done = subprocess.run(command, cwd=checkout, env={**around, **named}, capture_output=True, text=True)
+            assert done.returncode == 0, f"{step['run']}\n{done.stdout}{done.stderr}"
+        return dict(line.partition("=")[::2] for line in output.read_text().splitlines())
+
+    @pytest.mark.torch
+    def test_a_day_ends_with_a_commit_and_the_next_without(self, world: World, checkout: Path) -> None:
+        world.add("ann/effect")
+        world.add("bob/idea", files={"README.md": b""})
+        for commits in (2, 2):
+            planned = self.run("plan", checkout, world.hub.url)
+            for shard in json.loads(planned["matrix"])["shard"]:
+                self.run("trials", checkout, world.hub.url, SHARD=shard, SANDBOX="process")
+            (checkout / "results").mkdir(exist_ok=True)
+            values = {"STARTED": planned["started"], "GITHUB_TOKEN": "secret", "BRANCH": "main"}
+            assert self.run("merge", checkout, world.hub.url, **values)["status"] == "0"
+            shutil.rmtree(checkout / "results")
+            log = subprocess.run(
+                ["git", "-C", str(checkout.parent / "origin.git"), "log", "--format=%an", "main"],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            assert len(log.stdout.splitlines()) == commits
+        record = json.loads((checkout / "registry" / "models" / "ann" / "effect.json").read_text())
+        assert record["status"] == "compatible"
+        assert "1 compatible" in (checkout.parent / "summary").read_text()
+        assert (checkout / "site" / "index.html").is_file()
