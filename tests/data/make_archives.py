@@ -1,6 +1,6 @@
 """Write tests/data/archives: small models as a newer PyTorch exports them. Run it with such a PyTorch (2.13 did).
 
-    python -m tests.data.make_archives
+python -m tests.data.make_archives
 """
 
 from __future__ import annotations
