@@ -51,10 +51,10 @@ class Renderer:
     seconds: float = DEFAULT_TIMEOUT_SECONDS
     memory_bytes: int = DEFAULT_MEMORY_BYTES
 
-    def render(self, worker: Worker, audio: Path, folder: Path) -> Rendering:
+    def render(self, worker: Worker, audio: Path, folder: Path, name: Optional[str] = None) -> Rendering:
         """Send an audio file through a started worker, and write what comes of it into ``folder``.
 
-        ``seconds`` is the limit for each block. A block that raises becomes silence, as in Audacity.
+        ``name`` is the track's, by default that of the file. ``seconds`` is the limit for each block. A block that raises becomes silence, as in Audacity.
 
         Raises:
             AudioError: the file can't be read, or has more than two channels; or ``folder`` can't be made.
@@ -69,7 +69,7 @@ class Renderer:
                 raise AudioError(f"{folder} can't be made the folder for results: {error.strerror}") from error
             analyzer = self.metadata["effect_type"] == ANALYZER
             kind = LabelTrack if analyzer else EffectTracks
-            result = kind(self.metadata, self.host, folder, audio.stem, source.samplerate)
+            result = kind(self.metadata, self.host, folder, name or audio.stem, source.samplerate)
             stack.callback(result.close)
             rendering = Rendering()
             for start, next_start, block in _blocks(source):

@@ -51,6 +51,7 @@ def test_annotations_for_a_folder_of_odd_name_are_each_one_line(good: Path, caps
 
 
 @pytest.mark.torch
+@pytest.mark.slow
 def test_an_error_text_with_escape_codes_is_shown_harmless(tmp_path: Path) -> None:
     folder = copy_of("raises-with-escape-codes", tmp_path)
     for form in ("text", "json", "markdown", "sarif"):

@@ -13,6 +13,7 @@ soundfile = pytest.importorskip("soundfile")
 
 import numpy as np  # noqa: E402
 
+from audacitorch.commands.run import track_names  # noqa: E402
 from audacitorch.rendering import AudioError, Renderer, Rendering  # noqa: E402
 from audacitorch.trial.process import WorkerProcess, torch_python  # noqa: E402
 from tests.trial import modules  # noqa: E402
@@ -97,6 +98,15 @@ def test_labels_make_no_path(render: Render) -> None:
     assert rendering.written[0].parent.name == "out"
     assert "/" not in rendering.written[0].name
     assert "\x1b" not in rendering.written[0].name
+
+
+def test_files_of_one_name_overwrite_nothing() -> None:
+    assert track_names([Path("a/st.wav"), Path("b/st.flac"), Path("other.wav"), Path("St.ogg")]) == [
+        "st",
+        "st-2",
+        "other",
+        "St-3",
+    ]
 
 
 def test_an_empty_clip_gives_empty_tracks(render: Render) -> None:

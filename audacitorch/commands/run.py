@@ -6,6 +6,7 @@ import argparse
 import sys
 import tempfile
 from pathlib import Path
+from typing import List
 
 from audacitorch.commands.limits import add_limit_arguments
 from audacitorch.findings import ERROR, HOSTS, SPEC
@@ -41,12 +42,21 @@ def run(arguments: argparse.Namespace) -> int:
             return 1
         fields = read_metadata(repo.read(METADATA, MAX_BYTES)).fields
         renderer = Renderer(repo.path(MODEL), fields, arguments.host, arguments.timeout, arguments.memory << 20)
-        for audio in arguments.audio:
+        for audio, name in zip(arguments.audio, track_names(arguments.audio)):
             with tempfile.TemporaryDirectory(prefix="audacitorch-") as scratch, start(scratch) as worker:
-                rendering = renderer.render(worker, audio, arguments.output)
+                rendering = renderer.render(worker, audio, arguments.output, name)
             for path in rendering.written:
                 print(visible(path))
             for failure in rendering.failures:
                 print(f"audacitorch: {visible(audio)}: {visible(failure)}", file=sys.stderr)
             failed = failed or bool(rendering.failures)
     return int(failed)
+
+
+def track_names(files: List[Path]) -> List[str]:
+    """A name for each file's tracks: that of the file, numbered where an earlier one has it already."""
+    names: List[str] = []
+    for file in files:
+        number = sum(file.stem.lower() == earlier.stem.lower() for earlier in files[: len(names)])
+        names.append(f"{file.stem}-{number + 1}" if number else file.stem)
+    return names

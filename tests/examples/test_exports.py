@@ -144,6 +144,7 @@ def test_band_splitter_puts_a_tone_into_its_band(frequency: float, band: int) ->
     assert float(power[band] / power.sum()) > 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("samples", LENGTHS)
 def test_pitch_labeler_labels_every_sample_of_any_length(samples: int) -> None:
     labels = metadata("pitch-labeler")["labels"]

@@ -274,6 +274,7 @@ class TestPublish:
         with pytest.raises(AccessDenied):
             self.upload(published, "other")
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("kind", ["server-error", "drop", "cut", "rate-limit", "not-json", "forbidden", "gated"])
     def test_a_fault_at_any_request_leaves_the_old_list_or_the_new(
         self, published: World, kind: str, monkeypatch: pytest.MonkeyPatch

@@ -162,6 +162,7 @@ def test_a_loop_ends_with_the_time_limit(saved):
     assert time.monotonic() - start_time < 30
 
 
+@pytest.mark.slow
 def test_memory_is_limited(saved):
     trial = try_out(saved(modules.EatsMemory()), memory_bytes=512 << 20)
     assert trial.ended in (MEMORY, FINISHED)
@@ -170,6 +171,7 @@ def test_memory_is_limited(saved):
     assert trial.peak_memory_bytes < 2 << 30
 
 
+@pytest.mark.slow
 def test_a_slow_model_is_run_no_more_than_its_budget_allows(saved):
     trial = try_out(saved(modules.IsSlow()), seconds=6.0)
     assert trial.ended in (FINISHED, TIMEOUT)
