@@ -54,7 +54,8 @@ class Renderer:
     def render(self, worker: Worker, audio: Path, folder: Path, name: Optional[str] = None) -> Rendering:
         """Send an audio file through a started worker, and write what comes of it into ``folder``.
 
-        ``name`` is the track's, by default that of the file. ``seconds`` is the limit for each block. A block that raises becomes silence, as in Audacity.
+        ``name`` is the track's, by default that of the file. ``seconds`` is the limit for each block. A block that
+        raises becomes silence, as in Audacity.
 
         Raises:
             AudioError: the file can't be read, or has more than two channels; or ``folder`` can't be made.
