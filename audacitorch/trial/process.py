@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import resource
 import selectors
 import signal
 import subprocess
@@ -73,6 +74,7 @@ class WorkerProcess(Worker):
             )
         except OSError as error:
             raise TrialUnavailable(f"{command[0]} can't be started: {error.strerror}") from error
+        self._ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self._selector = selectors.DefaultSelector()
         for stream in (self._process.stdout, self._process.stderr):
             self._selector.register(stream, selectors.EVENT_READ)  # type: ignore[arg-type]
@@ -136,5 +138,6 @@ class WorkerProcess(Worker):
         if pid == 0:
             return False
         self._process.returncode = os.waitstatus_to_exitcode(status)
-        self.peak_memory_bytes = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        if usage.ru_maxrss > self._ours:  # the account of a new process begins with what its parent held
+            self.peak_memory_bytes = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         return True

@@ -94,9 +94,18 @@ def _fold(
         seam_db=seam.get("db"),
         seam_labels=seam.get("labels_across"),
         realtime_factor=_realtime_factor(passes, plan.sample_rate),
-        peak_memory_bytes=_last(told, "done").get("peak_memory_bytes") or worker.peak_memory_bytes,
+        peak_memory_bytes=_peak_memory(told, worker),
         seconds=seconds,
     )
+
+
+def _peak_memory(told: Mapping[str, List[Dict[str, Any]]], worker: Worker) -> Optional[int]:
+    """What the worker told last, or what the system says of one that could not tell."""
+    if "done" not in told and worker.peak_memory_bytes is not None:
+        return worker.peak_memory_bytes
+    last = next(events[-1] for name in ("done", "loaded", "sandbox") for events in [told.get(name)] if events)
+    peak: Optional[int] = last.get("peak_memory_bytes")
+    return peak
 
 
 def _how_it_ended(

@@ -19,7 +19,7 @@ import time
 from typing import Any, List, Optional
 
 from audacitorch.trial import sandbox, surroundings
-from audacitorch.trial.worker_io import EventWriter, describe_failure, peak_memory
+from audacitorch.trial.worker_io import EventWriter, MemoryGauge, describe_failure
 
 
 def main() -> None:
@@ -40,15 +40,15 @@ def main() -> None:
     plan = json.loads(line)
     started = time.perf_counter()
     limits = sandbox.Limits(memory_bytes=plan["memory_bytes"])
-    around = surroundings.container_around()  # read while /proc can be
+    around, gauge = surroundings.container_around(), MemoryGauge()  # opened while /proc can be
     walls = sandbox.lock_down(limits, _readable(plan["model"], torch.__file__))
-    events.emit("sandbox", sandbox={**walls, **around})
-    model = _load(plan["model"], events)
+    events.emit("sandbox", sandbox={**walls, **around}, peak_memory_bytes=gauge.peak())
+    model = _load(plan["model"], events, gauge)
     if model is not None and plan["task"] == "trial":
         Passes(model, plan, events, started).run()
     elif model is not None and plan["task"] == "render":
         render_blocks(model, plan, events, sys.stdin.buffer)
-    events.emit("done", seconds=time.perf_counter() - started, peak_memory_bytes=peak_memory())
+    events.emit("done", seconds=time.perf_counter() - started, peak_memory_bytes=gauge.peak())
     os._exit(0)  # a model's destructors have no say in how the trial ended
 
 
@@ -65,7 +65,7 @@ def _readable(model: str, torch_file: str) -> List[str]:
     ]
 
 
-def _load(path: str, events: EventWriter) -> Optional[Any]:
+def _load(path: str, events: EventWriter, gauge: MemoryGauge) -> Optional[Any]:
     """Load as the host does, on the CPU and in eval mode. Code of the model runs here already."""
     import torch
 
@@ -76,5 +76,5 @@ def _load(path: str, events: EventWriter) -> Optional[Any]:
     except Exception as error:
         events.emit("load-failed", failure=describe_failure(error))
         return None
-    events.emit("loaded", seconds=time.perf_counter() - start, peak_memory_bytes=peak_memory())
+    events.emit("loaded", seconds=time.perf_counter() - start, peak_memory_bytes=gauge.peak())
     return model
