@@ -109,10 +109,18 @@ def _partial(target: Path, file: HubFile) -> Iterator[BinaryIO]:
         with open(path, "r+b", opener=_create) as stream:
             if fcntl:
                 fcntl.flock(stream.fileno(), fcntl.LOCK_EX)
-            if not path.exists() or not os.path.samestat(os.fstat(stream.fileno()), path.stat()):
+            if not _is_at(path, stream):
                 continue  # whoever had it before us has finished it
             yield stream
         return
+
+
+def _is_at(path: Path, stream: BinaryIO) -> bool:
+    """Whether the open file is still the one of this name; asked in one step, for the name may go at any time."""
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _create(path: str, flags: int) -> int:
