@@ -20,7 +20,7 @@ from tests.repos_make import modules  # noqa: E402
 from tests.repos_make.parts import LABELER_FIELDS  # noqa: E402
 from tests.test_repos import checked as checked_fixture  # noqa: E402
 
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.slow]
 
 STEPS = torch.tensor([[0.0, 0.5], [0.5, 1.0]])
 

@@ -16,6 +16,8 @@ from audacitorch.trial.workers import worker_starter
 from tests.test_check import SCHEMA
 from tests.test_repos import copy_of
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = {
     "newer-export-aborts-at-pad": ("signal", {"aborts-host", "unknown-operator"}),
     "endless-loop": ("timeout", {"timeout"}),

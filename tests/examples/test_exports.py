@@ -15,7 +15,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("torchaudio")
 
-pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:Named tensors")]
+pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:Named tensors"), pytest.mark.slow]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/export.py"))

@@ -10,6 +10,8 @@ import pytest
 from audacitorch.registry.record import Record
 from tests.registry.world import MODEL, World, model_files
 
+pytestmark = pytest.mark.slow
+
 #: Faults, with what they need to be told.
 FAULTS: Dict[str, Dict[str, Any]] = {
     "unauthorized": {}, "invalid-token": {}, "forbidden": {}, "gated": {}, "disabled": {}, "repo-not-found": {},

@@ -17,6 +17,8 @@ from tests.program import run
 from tests.request.conftest import REPOSITORY, TOKEN
 from tests.request.harmless import check_comment
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 BOOSTER = "ann/booster-net"
 Place = Tuple[LocalGitHub, Dict[str, str], Path]
