@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Tuple, Union
 
-from audacitorch.digest import Digest
+from audacitorch.errors import AudacitorchError
 from audacitorch.facts import Archive, Card, Facts, Metadata, Unavailable
 from audacitorch.findings import SPEC, CouldNotRun
-from audacitorch.repo import METADATA, MODEL, README, FolderRepo, TargetError
+from audacitorch.repo.digest import Digest
+from audacitorch.repo.model_repo import METADATA, MODEL, README, FolderRepo, TargetError
 from audacitorch.report.model import Report, Target
-from audacitorch.static import judge_static
 from audacitorch.trial.plan import DEFAULT_MEMORY_BYTES, DEFAULT_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _HIGHEST_RATE = 396000
 _NOT_RUN = "the model was not run: "
 
 
-class UnknownRule(ValueError):
+class UnknownRule(AudacitorchError, ValueError):
     """A rule was named that there is not."""
 
     exit_status = 2
@@ -86,13 +86,13 @@ class _Check:
 
     def run(self, session: Optional[TrialSession], failure: Optional[CouldNotRun]) -> Report:
         from audacitorch.rules import all_rules
-        from audacitorch.rules.runner import Outcome, run_rules
+        from audacitorch.rules.runner import Outcome, run_rules, run_static_rules
 
         rules = all_rules()
         _require_known(self.options.ignore, rules)
         outcome = Outcome(could_not_run=[failure] if failure else [])
         facts = self.static_facts(outcome)
-        judge_static(facts, outcome)
+        run_static_rules(facts, outcome)
         self.digest = Digest(self.repo, self.options.static)
         ended, trial = self.trial(session, facts, outcome)
         run_rules([rule for rule in rules.values() if not rule.static], replace(facts, trial=trial), outcome)
@@ -122,13 +122,13 @@ class _Check:
 
     def card(self) -> Card:
         """README.md's front matter."""
-        from audacitorch.card import MAX_BYTES, read_card
+        from audacitorch.repo.readme import MAX_BYTES, read_card
 
         return read_card(self.repo.read(README, MAX_BYTES) if self.repo.has(README) else None)
 
     def metadata(self) -> Union[Metadata, Unavailable]:
         """metadata.json, or that there is none."""
-        from audacitorch.metadata import MAX_BYTES, read_metadata
+        from audacitorch.repo.metadata_file import MAX_BYTES, read_metadata
 
         if not self.repo.has(METADATA):
             return Unavailable(f"{METADATA} is missing")

@@ -13,6 +13,7 @@ import os
 import sys
 from typing import List, Optional, TextIO
 
+from audacitorch.errors import AudacitorchError
 from audacitorch.version import TORCH_VERSION, __version__
 
 COMMANDS = {
@@ -56,10 +57,9 @@ def _failed(error: Exception) -> int:
     """Say what went wrong. Errors that callers can do something about bring their exit status; others are our bugs."""
     from audacitorch.report.escape import visible
 
-    status = getattr(error, "exit_status", None)
-    if isinstance(status, int):
+    if isinstance(error, AudacitorchError):
         print(f"audacitorch: {visible(error)}", file=sys.stderr)
-        return status
+        return error.exit_status
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("audacitorch"):
         package = visible(error.name.partition(".")[0])
         print(f"audacitorch: this needs the package {package}, which is not installed here", file=sys.stderr)

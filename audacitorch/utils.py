@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Set, Tuple, Union
 
 from audacitorch.findings import ALPHA, ERROR, HOSTS, SPEC, severity_by_host
-from audacitorch.metadata import read_metadata, with_both_domain_fields
+from audacitorch.repo.metadata_file import read_metadata, with_both_domain_fields
 from audacitorch.version import TORCH_VERSION
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import pytest
 
 from audacitorch.check import Options, UnknownRule, check
 from audacitorch.findings import CouldNotRun
-from audacitorch.repo import FolderRepo, TargetError
+from audacitorch.repo.model_repo import FolderRepo, TargetError
 from audacitorch.report.model import Report
 from audacitorch.trial.process import TrialUnavailable
 from audacitorch.trial.workers import worker_starter
@@ -202,7 +202,11 @@ def test_a_worker_that_does_not_start_hides_no_static_error(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     "collector",
-    ["audacitorch.archive.read_archive", "audacitorch.card.read_card", "audacitorch.metadata.read_metadata"],
+    [
+        "audacitorch.archive.read_archive",
+        "audacitorch.repo.readme.read_card",
+        "audacitorch.repo.metadata_file.read_metadata",
+    ],
 )
 def test_a_collector_that_raises_is_our_fault_and_the_others_go_on(
     good: Path, monkeypatch: pytest.MonkeyPatch, collector: str
@@ -231,6 +235,7 @@ def test_where_danger_could_not_be_judged_nothing_is_run(
     known = dict(registry.all_rules())
     known[rule] = replace(known[rule], check=breaks)
     monkeypatch.setattr(registry, "all_rules", lambda: known)
+    monkeypatch.setattr("audacitorch.rules.runner.all_rules", lambda: known)
     started: List[Any] = []
 
     class Worker:
@@ -248,7 +253,7 @@ def test_where_danger_could_not_be_judged_nothing_is_run(
 
 
 def test_a_model_that_goes_away_while_it_is_checked_is_no_crash(good: Path) -> None:
-    from audacitorch.digest import Digest
+    from audacitorch.repo.digest import Digest
 
     found = FolderRepo(good)
     (good / "model.pt").unlink()

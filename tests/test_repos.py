@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Tuple
 import pytest
 
 from audacitorch.check import Options, check
-from audacitorch.repo import FolderRepo
+from audacitorch.repo.model_repo import FolderRepo
 from audacitorch.report.model import Report
 from audacitorch.trial.workers import worker_starter
 

@@ -14,6 +14,7 @@ from audacitorch.archive import container, read_archive
 from audacitorch.archive.container import Member, MemberError, NotAZip
 from audacitorch.backport.plan import Plan, Unreadable, make_plan, summary
 from audacitorch.backport.writer import ZipWriter
+from audacitorch.errors import AudacitorchError
 from audacitorch.facts import Archive, Facts, Repo, Unavailable
 from audacitorch.findings import ERROR, SPEC, Finding
 from audacitorch.rules.archive import SIZE_LIMIT
@@ -22,7 +23,7 @@ from audacitorch.rules.archive import SIZE_LIMIT
 _UNSEEN = ("unreadable", "too-large")
 
 
-class BackportError(Exception):
+class BackportError(AudacitorchError):
     """The model can't be read, is not safe to read, or the output can't be written. Nothing was written."""
 
     exit_status = 2

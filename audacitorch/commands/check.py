@@ -11,9 +11,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Iterator, Optional
 
-from audacitorch.commands.limits import add_limit_arguments
+from audacitorch.commands.options import add_limit_arguments
+from audacitorch.errors import AudacitorchError
 from audacitorch.findings import HOSTS, SPEC
-from audacitorch.target import add_target_arguments, opened_repo
+from audacitorch.repo.target import add_target_arguments, opened_repo
 
 if TYPE_CHECKING:
     from audacitorch.report.model import Report
@@ -65,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     return report.exit_status
 
 
-class ReportError(Exception):
+class ReportError(AudacitorchError):
     """The report can't be written where it was asked for: the call is wrong, whatever the check found."""
 
     exit_status = 2

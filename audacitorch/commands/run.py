@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import List
 
-from audacitorch.commands.limits import add_limit_arguments
+from audacitorch.commands.options import add_limit_arguments
 from audacitorch.findings import ERROR, HOSTS, SPEC
-from audacitorch.target import add_target_arguments, opened_repo
+from audacitorch.repo.target import add_target_arguments, opened_repo
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,9 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Render every audio file; 1 where the model failed on a block, or is not fit to run at all."""
     from audacitorch.check import Options, check
-    from audacitorch.metadata import MAX_BYTES, read_metadata
-    from audacitorch.rendering import Renderer
-    from audacitorch.repo import METADATA, MODEL
+    from audacitorch.render.renderer import Renderer
+    from audacitorch.repo.metadata_file import MAX_BYTES, read_metadata
+    from audacitorch.repo.model_repo import METADATA, MODEL
     from audacitorch.report.escape import visible
     from audacitorch.trial.workers import worker_starter
 

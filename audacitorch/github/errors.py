@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Mapping, Optional
 
+from audacitorch.errors import AudacitorchError
 
-class GitHubError(Exception):
+
+class GitHubError(AudacitorchError):
     """GitHub did not do what it was asked, or nobody knows whether it did. ``status`` is None without an answer."""
 
     exit_status = 3

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Any, Mapping, Optional
 
+from audacitorch.errors import AudacitorchError
+
 _LONGEST_TEXT = 300
 
 
-class HubError(OSError):
+class HubError(AudacitorchError, OSError):
     """Any failure to get something from the Hub: an ``OSError``, as a remote file is read like any other."""
 
     exit_status = 3

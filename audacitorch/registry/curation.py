@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
+from audacitorch.errors import AudacitorchError
 from audacitorch.registry.builtin import BuiltIn, builtin_text, read_builtin, with_revision
 from audacitorch.registry.files import canonical, read_json, timestamp, write
 from audacitorch.registry.folder import RegistryFolder
@@ -18,7 +19,7 @@ QUARANTINED = "quarantined"
 WAITING = "waiting"
 
 
-class TooManyGoing(Exception):
+class TooManyGoing(AudacitorchError):
     """So much of the list would go at once that a person must look first."""
 
     exit_status = 1

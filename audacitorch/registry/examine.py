@@ -107,7 +107,7 @@ def _same(known: Record, record: Record) -> bool:
 
 def _facts(hub: Hub, details: RepoDetails, outcome: Outcome) -> Facts:
     """What the files tell; the model's weights are not touched."""
-    from audacitorch.metadata import read_metadata
+    from audacitorch.repo.metadata_file import read_metadata
 
     files = {name: RepoFile(name, file.size, file.lfs, file.sha256) for name, file in details.files.items()}
     written = _metadata(hub, details)
@@ -158,7 +158,7 @@ def _archive(hub: Hub, details: RepoDetails) -> Union[Archive, Unavailable]:
 
 
 def _metadata(hub: Hub, details: RepoDetails) -> bytes:
-    from audacitorch.metadata import MAX_BYTES
+    from audacitorch.repo.metadata_file import MAX_BYTES
 
     file = details.files[METADATA]
     if file.size > MAX_BYTES:
@@ -168,9 +168,9 @@ def _metadata(hub: Hub, details: RepoDetails) -> bytes:
 
 def _judged(record: Record, facts: Facts, outcome: Outcome, moment: datetime) -> Record:
     from audacitorch.report.facts_json import archive_to_json, metadata_to_json
-    from audacitorch.static import judge_static
+    from audacitorch.rules.runner import run_static_rules
 
-    judge_static(facts, outcome)
+    run_static_rules(facts, outcome)
     return replace(
         record,
         metadata=metadata_to_json(facts.metadata) if isinstance(facts.metadata, Metadata) else None,

@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Optional
 
+from audacitorch.errors import AudacitorchError
 from audacitorch.hub.errors import printable
 
 try:
@@ -22,7 +23,7 @@ except ImportError:  # Windows: files are still written in one step, so that the
 _DIGITS = 6
 
 
-class RegistryError(Exception):
+class RegistryError(AudacitorchError):
     """The registry's folder can't be read or written, or holds what a person must mend."""
 
     exit_status = 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Dict, List, Mapping
 
+from audacitorch.errors import AudacitorchError
 from audacitorch.rules import Rule, all_rules
 
 #: Where docs/rules.md is read; a rule's name is its anchor there.
@@ -20,7 +21,7 @@ later alpha builds (2022 to 2023).
 """
 
 
-class UnknownRule(LookupError):
+class UnknownRule(AudacitorchError, LookupError):
     """No rule has this name; the message says which names are near."""
 
     exit_status = 2

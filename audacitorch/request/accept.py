@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import List, Mapping, Optional
 
+from audacitorch.errors import AudacitorchError
 from audacitorch.hub import Hub, TargetUnreadable
 from audacitorch.registry.builtin import BuiltIn, builtin_text, parse_builtin, read_builtin, with_entry
 from audacitorch.registry.files import RegistryError, canonical, write
@@ -29,7 +30,7 @@ from audacitorch.version import __version__
 _BUILTIN, _LIST = "registry/builtin.yml", "registry/models.json"
 
 
-class Refused(Exception):
+class Refused(AudacitorchError):
     """The request can't be accepted as things stand; the message says why, and what would help."""
 
     exit_status = 1

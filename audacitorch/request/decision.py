@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
+from audacitorch.errors import AudacitorchError
 from audacitorch.findings import ALPHA
 from audacitorch.hub.errors import printable
 from audacitorch.report.model import PASS, Report
@@ -21,7 +22,7 @@ SCHEMA_VERSION = 1
 LARGEST_FILE = 1 << 25
 
 
-class DecisionError(Exception):
+class DecisionError(AudacitorchError):
     """The decision can't be read, or is none."""
 
     exit_status = 2

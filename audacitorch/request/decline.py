@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from audacitorch.errors import AudacitorchError
 from audacitorch.report.escape import markdown
 from audacitorch.request.apply import set_state
 from audacitorch.request.comment import status_part, with_status
@@ -12,7 +13,7 @@ from audacitorch.request.states import DECLINED
 from audacitorch.request.wording import TITLES
 
 
-class NoReason(Exception):
+class NoReason(AudacitorchError):
     """A request is not declined without a word."""
 
     exit_status = 2

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping, Optional, Tuple
 
+from audacitorch.errors import AudacitorchError
 from audacitorch.hub.errors import printable
 
 _LARGEST_EVENT = 1 << 24
 
 
-class EventError(Exception):
+class EventError(AudacitorchError):
     """The event can't be read, or is of no issue."""
 
     exit_status = 2

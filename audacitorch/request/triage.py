@@ -86,7 +86,7 @@ class Triage:
     def _report(self, asked: Mention) -> Report:
         from audacitorch.check import Options, check
         from audacitorch.hub import fetch
-        from audacitorch.repo import FolderRepo
+        from audacitorch.repo.model_repo import FolderRepo
 
         with tempfile.TemporaryDirectory(prefix="audacitorch-") as scratch:
             fetched = fetch(asked.repo_id, asked.revision, scratch, hub=self.hub)

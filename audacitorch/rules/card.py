@@ -6,7 +6,7 @@ from typing import Iterator
 
 from audacitorch.facts import Card
 from audacitorch.findings import WARNING, Problem
-from audacitorch.metadata import show
+from audacitorch.repo.metadata_file import show
 from audacitorch.rules import rule
 
 FILE = "README.md"

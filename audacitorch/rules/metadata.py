@@ -7,10 +7,10 @@ from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Tuple
 
 from audacitorch.facts import Metadata
 from audacitorch.findings import ALPHA, ERROR, HOSTS, NOTE, SPEC, WARNING, Problem, Severity
-from audacitorch.jsontext import pointer
-from audacitorch.metadata import DOMAIN_FIELDS, example, known_domains, known_fields, show
+from audacitorch.repo.jsontext import pointer
+from audacitorch.repo.metadata_file import DOMAIN_FIELDS, example, known_domains, known_fields, show
+from audacitorch.repo.violations import Violation, by_place, limit_words, nearest
 from audacitorch.rules import rule
-from audacitorch.violations import Violation, by_place, limit_words, nearest
 
 FILE = "metadata.json"
 

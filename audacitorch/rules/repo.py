@@ -7,7 +7,7 @@ from typing import Iterator, Optional
 
 from audacitorch.facts import Repo
 from audacitorch.findings import ALPHA, ERROR, NOTE, SPEC, WARNING, Problem
-from audacitorch.metadata import show
+from audacitorch.repo.metadata_file import show
 from audacitorch.rules import rule
 
 MODEL = "model.pt"

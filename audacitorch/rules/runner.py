@@ -7,7 +7,7 @@ from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Set
 
 from audacitorch.facts import Facts, Unavailable
 from audacitorch.findings import ERROR, FINE, CouldNotRun, Finding, Problem, Severity, Skipped, severity_by_host
-from audacitorch.rules import NotApplicable, Rule
+from audacitorch.rules import NotApplicable, Rule, all_rules
 
 
 @dataclass
@@ -25,6 +25,11 @@ class Outcome:
     def undecided(self) -> Set[str]:
         """The rules that did not get to decide because they could not run."""
         return {failure.rule for failure in self.could_not_run}
+
+
+def run_static_rules(facts: Facts, outcome: Outcome) -> None:
+    """Run the rules that need no trial, for whoever has gathered a model's files as facts: a check, the registry."""
+    run_rules([rule for rule in all_rules().values() if rule.static], facts, outcome)
 
 
 def run_rules(rules: Iterable[Rule], facts: Facts, outcome: Outcome) -> None:

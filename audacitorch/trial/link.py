@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from typing import Any, Deque, Dict, Iterator, List, Optional, Tuple
 
+from audacitorch.errors import AudacitorchError
 from audacitorch.trial.plan import Plan
 
 _LONGEST_LINE = 16 << 20
@@ -16,7 +17,7 @@ _KEPT_OF_STDERR = 64 << 10
 Event = Tuple[Dict[str, Any], List[bytes]]
 
 
-class TrialUnavailable(Exception):
+class TrialUnavailable(AudacitorchError):
     """The model could not be run for a reason that lies with this machine or with us, never with the model."""
 
     exit_status = 3

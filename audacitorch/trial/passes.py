@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import torch
 from torch import Tensor
 
-from audacitorch.host import prepare_block
+from audacitorch.hosts.audio import prepare_block
 from audacitorch.trial import measure
 from audacitorch.trial.signals import Signals
 from audacitorch.trial.worker_io import EventWriter, describe_failure

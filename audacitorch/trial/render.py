@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Dict, List
 import torch
 from torch import Tensor
 
-from audacitorch.host import prepare_block, restore_block
+from audacitorch.hosts.audio import prepare_block, restore_block
 from audacitorch.trial import measure
 from audacitorch.trial.worker_io import EventWriter, describe_failure
 

@@ -210,7 +210,7 @@ def _model_with_findings() -> Path:
 def _same_findings(folder: Path, registry: Path) -> Tuple[bool, int]:
     from audacitorch.check import Options, check
     from audacitorch.registry.folder import RegistryFolder
-    from audacitorch.repo import FolderRepo
+    from audacitorch.repo.model_repo import FolderRepo
     from audacitorch.trial.workers import worker_starter
 
     report = check(FolderRepo(folder), Options(static=True), worker_starter()).to_json()

@@ -1,7 +1,7 @@
 import pytest
 
-from audacitorch.card import read_card
 from audacitorch.findings import HOSTS, WARNING
+from audacitorch.repo.readme import read_card
 from audacitorch.rules import all_rules
 
 

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from audacitorch.findings import ALPHA, ERROR, FINE, HOSTS, NOTE, SPEC, WARNING, severity_by_host
-from audacitorch.metadata import example, known_fields, read_metadata
+from audacitorch.repo.metadata_file import example, known_fields, read_metadata
+from audacitorch.repo.violations import nearest
 from audacitorch.rules import all_rules
 from audacitorch.rules.metadata import MAX_PER_FIELD
-from audacitorch.violations import nearest
 
 VALID = {
     "sample_rate": 48000,

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO, Dict, Iterator, Optional
 
+from audacitorch.errors import AudacitorchError
 from audacitorch.facts import Repo, RepoFile
 
 MODEL = "model.pt"
@@ -18,7 +19,7 @@ README = "README.md"
 _MOST_NAMES = 2000
 
 
-class TargetError(Exception):
+class TargetError(AudacitorchError):
     """The target can't be read: there is no such folder, it is no folder, or it may not be read."""
 
     exit_status = 2

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audacitorch.findings import ALPHA, HOSTS, SPEC
-from audacitorch.jsontext import MAX_DEPTH, MAX_VALUES
-from audacitorch.metadata import (
+from audacitorch.repo.jsontext import MAX_DEPTH, MAX_VALUES
+from audacitorch.repo.metadata_file import (
     MAX_BYTES,
     known_domains,
     known_fields,
@@ -21,7 +21,7 @@ from audacitorch.metadata import (
     show,
     with_both_domain_fields,
 )
-from audacitorch.violations import violations
+from audacitorch.repo.violations import violations
 
 VALID = {
     "sample_rate": 48000,
@@ -191,7 +191,7 @@ def test_no_validator_is_imported_to_judge_metadata():
 
 
 def test_the_documentation_names_every_field_and_every_limit():
-    document = (Path(__file__).parents[1] / "docs" / "metadata.md").read_text("utf-8")
+    document = (Path(__file__).parents[2] / "docs" / "metadata.md").read_text("utf-8")
     rows = [line for line in document.split("\n") if line.startswith("| `")]
     for host in HOSTS:
         for field, rules in properties(host).items():

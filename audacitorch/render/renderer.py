@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
+from audacitorch.errors import AudacitorchError
 from audacitorch.findings import SPEC
-from audacitorch.results import ANALYZER, EffectTracks, LabelTrack
-from audacitorch.tracks import cut_blocks
+from audacitorch.hosts.tracks import cut_blocks
+from audacitorch.render.writers import ANALYZER, EffectTracks, LabelTrack
 from audacitorch.trial.link import OutOfTime, TrialUnavailable, Worker
 from audacitorch.trial.plan import DEFAULT_MEMORY_BYTES, DEFAULT_TIMEOUT_SECONDS, Plan
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _START_SECONDS = 120.0
 
 
-class AudioError(Exception):
+class AudioError(AudacitorchError):
     """An audio file that can't be read, that is no track of Audacity's, or whose results have no place to go."""
 
     exit_status = 2

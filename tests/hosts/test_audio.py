@@ -10,8 +10,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 
-from audacitorch import host  # noqa: E402
 from audacitorch.findings import ALPHA, SPEC  # noqa: E402
+from audacitorch.hosts import audio as host  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -63,7 +63,9 @@ def test_restore_block_refuses_what_the_host_can_not_write() -> None:
 
 def test_importing_it_brings_nothing_but_this_package_and_torch() -> None:
     """The worker imports it before it loads a model; torchaudio would add operators that the host lacks."""
-    code = "import sys, torch; known = set(sys.modules); import audacitorch.host; print(*set(sys.modules) - known)"
+    code = (
+        "import sys, torch; known = set(sys.modules); import audacitorch.hosts.audio; print(*set(sys.modules) - known)"
+    )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     tops = {name.partition(".")[0] for name in run.stdout.split()}
     assert tops <= {"audacitorch", "__future__"}

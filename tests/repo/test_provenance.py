@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from audacitorch.facts import Repo, RepoFile
-from audacitorch.fetched import read_facts, write_facts
 from audacitorch.findings import ALPHA, ERROR, NOTE, SPEC, WARNING, Finding
-from audacitorch.repo import TargetError
+from audacitorch.repo.model_repo import TargetError
+from audacitorch.repo.provenance import read_facts, write_facts
 from audacitorch.report.model import Report, Target
 from audacitorch.report.outputs import render, write_outputs
 

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from audacitorch.facts import Repo, RepoFile
-from audacitorch.repo import TargetError
+from audacitorch.repo.model_repo import TargetError
 
 
 def write_facts(repo: Repo, path: Path) -> None:

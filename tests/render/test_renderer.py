@@ -14,7 +14,7 @@ soundfile = pytest.importorskip("soundfile")
 import numpy as np  # noqa: E402
 
 from audacitorch.commands.run import track_names  # noqa: E402
-from audacitorch.rendering import AudioError, Renderer, Rendering  # noqa: E402
+from audacitorch.render.renderer import AudioError, Renderer, Rendering  # noqa: E402
 from audacitorch.trial.process import WorkerProcess, torch_python  # noqa: E402
 from tests.trial import modules  # noqa: E402
 

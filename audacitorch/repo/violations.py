@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple, Type, Union
 
 from audacitorch.findings import HOSTS
-from audacitorch.jsontext import pointer
-from audacitorch.metadata import schema
+from audacitorch.repo.jsontext import pointer
+from audacitorch.repo.metadata_file import schema
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 Pure functions on tensors, with torch alone: the worker that runs strangers' models uses them, and so does a run of a
 model on real audio. The facts are in docs/host.md. How clips become blocks and results become tracks is in
-:mod:`audacitorch.tracks`, what the host makes of an analyzer's output in :mod:`audacitorch.labels`.
+:mod:`audacitorch.hosts.tracks`, what the host makes of an analyzer's output in :mod:`audacitorch.hosts.label_track`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from audacitorch.findings import SPEC
-from audacitorch.resampling import resample
+from audacitorch.hosts.resampling import resample
 
 __all__ = ["ANALYZER", "EFFECT", "downmix", "prepare_block", "resample", "restore_block"]
 

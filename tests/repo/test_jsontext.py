@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audacitorch.jsontext import MAX_DEPTH, MAX_VALUES, JsonTextError, parse, pointer
+from audacitorch.repo.jsontext import MAX_DEPTH, MAX_VALUES, JsonTextError, parse, pointer
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -1,6 +1,6 @@
 """metadata.json: how it is read, and which fields there are.
 
-``data/metadata.schema.json`` is the one place that holds fields, types and limits; :mod:`audacitorch.violations`
+``data/metadata.schema.json`` is the one place that holds fields, types and limits; :mod:`audacitorch.repo.violations`
 judges by it.
 """
 
@@ -14,12 +14,12 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 
 from audacitorch.facts import Metadata, TextProblem
 from audacitorch.findings import ALPHA, HOSTS
-from audacitorch.jsontext import JsonTextError, parse
+from audacitorch.repo.jsontext import JsonTextError, parse
 
 #: A real one has a few kilobytes; ten thousand class names fit.
 MAX_BYTES = 1 << 19
 
-SCHEMA_FILE = Path(__file__).parent / "data" / "metadata.schema.json"
+SCHEMA_FILE = Path(__file__).parent.parent / "data" / "metadata.schema.json"
 
 #: The two names of one list: the specification's, and the later builds' (and the specification's own example's).
 DOMAIN_FIELDS = ("domains", "domain_tags")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audacitorch.findings import ALPHA, HOSTS, SPEC
-from audacitorch.labels import Label, block_labels, format_label_track, label_track, write_label_track
+from audacitorch.hosts.label_track import Label, block_labels, format_label_track, label_track, write_label_track
 
 NAMES = ["a", "b", "c"]
 A, B, C = [0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6]

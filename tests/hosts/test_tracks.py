@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 np = pytest.importorskip("numpy")
 
-from audacitorch.tracks import PastedTrack, cut_blocks  # noqa: E402
+from audacitorch.hosts.tracks import PastedTrack, cut_blocks  # noqa: E402
 
 
 def test_a_block_is_a_mebibyte_at_most() -> None:

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, Optional
 
-from audacitorch.fetched import read_facts
-from audacitorch.repo import FolderRepo, TargetError
+from audacitorch.repo.model_repo import FolderRepo, TargetError
+from audacitorch.repo.provenance import read_facts
 
 _LOOKS_LIKE_AN_ID = re.compile(r"[\w.-]+/[\w.-]+(@.+)?")
 

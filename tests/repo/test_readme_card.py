@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audacitorch.card import MAX_BYTES, MAX_FRONT_MATTER, read_card
+from audacitorch.repo.readme import MAX_BYTES, MAX_FRONT_MATTER, read_card
 
 
 def front_matter(text):

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Tuple
 
-from audacitorch.labels import Label, block_labels, label_track, write_label_track
-from audacitorch.tracks import PastedTrack
+from audacitorch.hosts.label_track import Label, block_labels, label_track, write_label_track
+from audacitorch.hosts.tracks import PastedTrack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
