@@ -1,0 +1,107 @@
+"""From what the rules find to a draft in which they find less: remedies applied until nothing more changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Callable, Dict, List, NoReturn, Tuple
+
+from audacitorch.check import Options, check
+from audacitorch.findings import Finding
+from audacitorch.fix.draft import ATTRIBUTES, Draft
+from audacitorch.fix.file_fixes import fixed_attributes, fixed_readme
+from audacitorch.fix.metadata_fixes import dump, fix_fields, fixed_encoding, fixed_syntax
+from audacitorch.repo.metadata_file import read_metadata
+from audacitorch.repo.model_repo import METADATA, MODEL, README, FolderRepo
+
+#: Changes the draft by what a rule found in it; says whether anything changed.
+Remedy = Callable[[Draft], bool]
+
+#: Each round removes what hid other findings (bytes, then syntax, then fields); a few more than that end any loop.
+_MOST_ROUNDS = 8
+
+
+def repair(draft: Draft) -> Tuple[Finding, ...]:
+    """Apply every remedy to ``draft`` until none changes anything, and return what a static check still finds.
+
+    Raises:
+        TargetError: a file of the draft can't be read.
+    """
+    options = Options(static=True)
+    for _ in range(_MOST_ROUNDS):
+        findings = check(FolderRepo(draft.scratch), options, _no_worker).findings
+        found = {finding.rule for finding in findings}
+        remedies = dict.fromkeys(remedy for rule, remedy in REMEDIES.items() if rule in found)
+        changed: List[bool] = [remedy(draft) for remedy in remedies]
+        if not any(changed):
+            return findings
+    return findings
+
+
+def _no_worker(scratch: str) -> NoReturn:
+    raise AssertionError("a static check starts no worker")
+
+
+def _encoding(draft: Draft) -> bool:
+    fixed = fixed_encoding(draft.text(METADATA) or b"")
+    return fixed is not None and draft.write(METADATA, fixed, "Wrote metadata.json as UTF-8 without a byte order mark.")
+
+
+def _syntax(draft: Draft) -> bool:
+    fixed = fixed_syntax(draft.text(METADATA) or b"")
+    return fixed is not None and draft.write(METADATA, fixed, "Wrote metadata.json as one JSON object.")
+
+
+def _fields(draft: Draft) -> bool:
+    data = draft.text(METADATA) or b""
+    read = read_metadata(data)
+    if read.problems:
+        return False
+    fixed, done = fix_fields(read.fields)
+    return bool(done) and draft.write(METADATA, dump(fixed, data.decode("utf-8", "replace")), *done)
+
+
+def _tag(draft: Draft) -> bool:
+    fixed = fixed_readme(draft.text(README))
+    return fixed is not None and draft.write(README, fixed, "Put the tag `audacity` into README.md's front matter.")
+
+
+def _lfs(draft: Draft) -> bool:
+    sentence = "Told Git LFS to keep *.pt in .gitattributes. After `git lfs install`: `git add --renormalize .`"
+    return draft.write(ATTRIBUTES, fixed_attributes(draft.text(ATTRIBUTES)), sentence)
+
+
+def _backport(draft: Draft) -> bool:
+    """Rewrite model.pt for Torch 1.9.0, where that leaves nothing that it can't take."""
+    from audacitorch.backport import BackportError, backport
+
+    if draft.model is not None:
+        return False
+    rewritten = Path(draft.scratch, "backported.pt")
+    try:
+        result = backport((draft.scratch / MODEL).resolve(), rewritten)
+    except BackportError:
+        return False
+    if result.remaining or not result.changed:
+        rewritten.unlink()
+        return False
+    draft.replace_model(rewritten, "Rewrote model.pt for Torch 1.9.0, as `audacitorch backport` does.")
+    return True
+
+
+#: By the rule whose finding a remedy answers, in the order in which they are applied.
+REMEDIES: Dict[str, Remedy] = {
+    "metadata-encoding": _encoding,
+    "metadata-json": _syntax,
+    "metadata-field-missing": _fields,
+    "metadata-field-type": _fields,
+    "metadata-field-count": _fields,
+    "metadata-field-value": _fields,
+    "metadata-domain-unknown": _fields,
+    "metadata-unknown-field": _fields,
+    "card-tag-missing": _tag,
+    "not-in-lfs": _lfs,
+    "file-format-too-new": _backport,
+    "unknown-operator": _backport,
+    "operator-arguments": _backport,
+    "unknown-type": _backport,
+}
