@@ -48,10 +48,10 @@ def local_hub() -> Iterator[LocalHub]:
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> List[float]:
     """The seconds that our client waited for the Hub, which pass at once."""
-    from audacitorch.hub import retry
+    from audacitorch.http import retries
 
     waited: List[float] = []
-    monkeypatch.setattr(retry, "pause", waited.append)
+    monkeypatch.setattr(retries, "pause", waited.append)
     return waited
 
 

@@ -8,7 +8,7 @@ from typing import Any, List, Type
 import pytest
 
 from audacitorch.hub import Hub, HubUnreachable
-from audacitorch.hub.errors import (
+from audacitorch.hub.failures import (
     AccessDenied,
     DamagedDownload,
     DisabledRepo,

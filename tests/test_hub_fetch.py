@@ -13,9 +13,10 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import pytest
 
+from audacitorch import hub as hub_package
 from audacitorch.facts import Repo, RepoFile
-from audacitorch.hub import Hub, HubError, HubUnreachable, TargetUnreadable, fetch, fetching
-from audacitorch.hub.errors import DamagedDownload, GatedRepo, LocalStorageError, RepoNotFound, RevisionNotFound
+from audacitorch.hub import Hub, HubError, HubUnreachable, TargetUnreadable, fetch
+from audacitorch.hub.failures import DamagedDownload, GatedRepo, LocalStorageError, RepoNotFound, RevisionNotFound
 from tests.hub import Blob, HubRepo, LocalHub
 
 MODEL = random.Random(2).randbytes(300_000)
@@ -110,7 +111,7 @@ def test_a_file_beyond_its_bound_is_described_and_left_on_the_hub(
     assert fetched.files["model.pt"] == RepoFile("model.pt", 1 << 31, True, "c" * 64)
     assert held(tmp_path / "in") == {"metadata.json": b"{}"}
     assert len(local_hub.take_log()) == 3
-    assert fetching.WANTED["model.pt"] == (1 << 31) - 1
+    assert hub_package.WANTED["model.pt"] == (1 << 31) - 1
 
 
 def test_a_file_that_is_not_the_repos_is_neither_kept_nor_deleted(

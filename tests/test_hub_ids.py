@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from audacitorch.http import one_line
 from audacitorch.hub import TargetUnreadable, parse_repo_id
-from audacitorch.hub.errors import InvalidRepoId, printable
+from audacitorch.hub.failures import InvalidRepoId
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def test_an_id_and_its_revision(text: str, expected: object) -> None:
     [
         "", "effect", "ann/", "/effect", "a/b/c", "ann/ef fect", "ann/effect@", "ann/effect@a b", "ann/effect@-x",
         "ann/effect@../x", "../effect", "ann/..", "ann/.", "ann/a--b", "ann/a..b", "ann/x.git", "-a/b", "a/b-", "ann/é",
-        "ann/effect\n", "ann/effect@main\n", "ann/effect@x\x1b[31m", "a/" + "b" * 96, "a/b@" + "c" * 300, "ann\\effect",
+        "ann/effect\n", "ann/effect@main\n", "ann/effect@x\x1b[31m", "a/" + "b" * 97, "a/b@" + "c" * 300, "ann\\effect",
         "a/b@c@{1}", "https://huggingface.co/a/b",
     ],
 )  # fmt: skip
@@ -40,5 +41,5 @@ def test_what_is_no_id_is_refused_in_one_printable_line(text: str) -> None:
 
 
 def test_texts_of_a_server_are_made_printable_and_short() -> None:
-    assert printable("a\nb\x1b[31m") == r"a\nb\x1b[31m"
-    assert len(printable("x" * 10_000)) < 400
+    assert one_line("a\nb\x1b[31m") == r"a\nb\x1b[31m"
+    assert len(one_line("x" * 10_000)) < 400

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Tuple
 import pytest
 
 from audacitorch.hub import Hub, HubUnreachable
-from audacitorch.hub.errors import IncompleteListing
+from audacitorch.hub.failures import IncompleteListing
 from tests.hub import LocalHub
 
 

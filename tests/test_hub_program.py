@@ -11,7 +11,7 @@ from typing import Any, Tuple
 import pytest
 
 from audacitorch.hub import Hub
-from audacitorch.hub.errors import FileNotFound
+from audacitorch.hub.failures import FileNotFound
 from tests import needs
 from tests.hub import LocalHub
 

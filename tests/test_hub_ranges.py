@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audacitorch.hub import Hub, HubUnreachable
-from audacitorch.hub.errors import DamagedDownload, RangeLimit, RangesRefused
+from audacitorch.hub.failures import DamagedDownload, RangeLimit, RangesRefused
 from audacitorch.hub.ranges import RangeFile
 from tests.hub import Blob, LocalHub
 

@@ -134,7 +134,7 @@ def _test(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetim
 
 
 def _run_trials(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime) -> Tested:
-    from audacitorch.hub.endpoint import endpoint_from
+    from audacitorch.hub.api import endpoint_from
     from audacitorch.registry.executors import Disk, cluster_or_processes
     from audacitorch.registry.files import RegistryError
     from audacitorch.registry.jobs import Shard
@@ -226,7 +226,7 @@ def _tell_list(done: Curated, tell: bool) -> None:
 
 def _upload(arguments: argparse.Namespace, folder: RegistryFolder) -> None:
     from audacitorch.hub import Hub
-    from audacitorch.hub.endpoint import token_from
+    from audacitorch.hub.api import token_from
     from audacitorch.registry.publish import publish
 
     token: Optional[str] = token_from(None)

@@ -6,13 +6,13 @@ import io
 import re
 from typing import TYPE_CHECKING, BinaryIO, Dict, Optional
 
-from audacitorch.hub.answer import Answer, BodyCut
-from audacitorch.hub.endpoint import place
-from audacitorch.hub.errors import DamagedDownload, HubUnreachable, RangeLimit, RangesRefused
+from audacitorch.http import host_of
+from audacitorch.hub.failures import BodyCut, DamagedDownload, HubUnreachable, RangeLimit, RangesRefused
 
 if TYPE_CHECKING:
-    from audacitorch.hub.client import Hub
-    from audacitorch.hub.details import HubFile
+    from audacitorch.http.answer import Answer
+    from audacitorch.hub.api import Hub
+    from audacitorch.hub.repos import HubFile
 
 BLOCK = 1 << 14
 #: The end of a file, read first: it holds a zip's directory.
@@ -91,7 +91,7 @@ class RangeFile(io.RawIOBase, BinaryIO):
             RangesRefused: the server gives the whole file or nothing.
             RangeLimit: the reader's requests or bytes are spent.
             DamagedDownload: the file is not the one that it was.
-            HubError: whatever else keeps it from being read.
+            HubError: any other reason why it can't be read.
         """
         stop = min(self._position + len(buffer), self.size)
         length = max(stop - self._position, 0)
@@ -172,5 +172,5 @@ class RangeFile(io.RawIOBase, BinaryIO):
         if self._sha256 and linked and linked.strip('W/"') != self._sha256:
             raise DamagedDownload(f"{self._what} is not what the Hub announced: its hash differs")
         tag = answer.response.headers.get("ETag")
-        if self._tags.setdefault(place(answer.url), tag) != tag:
+        if self._tags.setdefault(host_of(answer.url), tag) != tag:
             raise DamagedDownload(f"{self._what} changed while it was read")

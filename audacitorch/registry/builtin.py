@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
-from audacitorch.hub.errors import printable
-from audacitorch.hub.ids import is_commit
+from audacitorch.http import one_line
+from audacitorch.hub.repos import is_commit, repo_id_fault
 from audacitorch.registry.files import RegistryError
-from audacitorch.rules.repo import repo_id_fault
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,9}")
 _FIELDS = ("id", "revision", "request", "date", "note")
@@ -47,7 +46,7 @@ def parse_builtin(text: str, path: Path) -> List[BuiltIn]:
     try:
         entries = yaml.load(text, Loader=_loader())  # noqa: S506  # a safe loader
     except yaml.YAMLError as error:
-        raise RegistryError(f"{path} is not YAML: {printable(str(error))}") from error
+        raise RegistryError(f"{path} is not YAML: {one_line(str(error))}") from error
     except RecursionError as error:
         raise RegistryError(f"{path} is nested too deep") from error
     if entries is None:
@@ -88,7 +87,7 @@ def builtin_text(path: Path) -> str:
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise RegistryError(f"{path} can't be read: {printable(str(error))}") from error
+        raise RegistryError(f"{path} can't be read: {one_line(str(error))}") from error
 
 
 def _entry(path: Path, number: int, entry: Any) -> BuiltIn:
@@ -97,7 +96,7 @@ def _entry(path: Path, number: int, entry: Any) -> BuiltIn:
         raise RegistryError(f"{where}: should be a mapping with {', '.join(_FIELDS)}")
     unknown = [str(name) for name in entry if name not in _FIELDS]
     if unknown:
-        raise RegistryError(f"{where}: there is no field {printable(unknown[0])}; there are {', '.join(_FIELDS)}")
+        raise RegistryError(f"{where}: there is no field {one_line(unknown[0])}; there are {', '.join(_FIELDS)}")
     given: Dict[str, Any] = {name: entry.get(name) for name in _FIELDS}
     fault = repo_id_fault(str(given["id"]))
     if fault is not None:

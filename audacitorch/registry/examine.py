@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 from audacitorch.facts import Archive, Facts, Metadata, Repo, RepoFile, Unavailable
 from audacitorch.findings import CouldNotRun, Finding
 from audacitorch.hub import Hub, HubFile, RepoDetails
-from audacitorch.hub.errors import DamagedDownload, HubError, RangeLimit, RangesRefused, TargetUnreadable
+from audacitorch.hub.failures import DamagedDownload, HubError, RangeLimit, RangesRefused, TargetUnreadable
 from audacitorch.registry.files import rounded, timestamp
 from audacitorch.registry.listed import Listed
 from audacitorch.registry.record import UNREACHABLE, Record

@@ -17,7 +17,7 @@ from concurrent.futures import (
 from functools import partial
 from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Tuple
 
-from audacitorch.hub.errors import HubError
+from audacitorch.hub.failures import HubError
 from audacitorch.registry import cores
 from audacitorch.registry.files import RegistryError
 from audacitorch.registry.jobs import Job

@@ -6,13 +6,14 @@ import json
 import math
 import os
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Optional
 
+from audacitorch import atomic
 from audacitorch.errors import AudacitorchError
-from audacitorch.hub.errors import printable
+from audacitorch.http import one_line
 
 try:
     import fcntl
@@ -68,29 +69,16 @@ def canonical(value: Any) -> str:
 
 
 def write(path: Path, text: str) -> bool:
-    """Have ``text`` in ``path``; False where it was there already and nothing was written.
-
-    A reader, or a run that is stopped, sees the old file or the new one and nothing in between.
+    """Have ``text`` in ``path``, in one step; False if it was there already and nothing was written.
 
     Raises:
         RegistryError: it can't be written.
     """
-    data = text.encode("utf-8")
-    beside = path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
     try:
-        if path.is_file() and path.read_bytes() == data:
-            return False
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            beside.write_bytes(data)
-            os.replace(beside, path)
-        except BaseException:
-            with suppress(OSError):
-                beside.unlink()
-            raise
+        return atomic.write(path, text)
     except OSError as error:
-        raise RegistryError(f"{path} can't be written: {printable(error.strerror or str(error))}") from error
-    return True
+        raise RegistryError(f"{path} can't be written: {one_line(error.strerror or str(error))}") from error
 
 
 def read_json(path: Path, default: Any) -> Any:
@@ -104,7 +92,7 @@ def read_json(path: Path, default: Any) -> Any:
     except FileNotFoundError:
         return default
     except (OSError, ValueError, RecursionError) as error:
-        raise RegistryError(f"{path} can't be read: {printable(str(error))}") from error
+        raise RegistryError(f"{path} can't be read: {one_line(str(error))}") from error
     if not isinstance(value, type(default)):
         raise RegistryError(f"{path} should hold a JSON {type(default).__name__}")
     return value

@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import Any, Mapping, Optional, Tuple
 
-from audacitorch.hub.errors import InvalidRepoId, printable
-from audacitorch.hub.ids import is_commit, parse_repo_id
-from audacitorch.rules.repo import repo_id_fault
+from audacitorch.http import one_line
+from audacitorch.hub.failures import InvalidRepoId
+from audacitorch.hub.repos import is_commit, parse_repo_id, repo_id_fault
 
 #: File names kept of a repo that is no model: enough to see which one was meant to be model.pt.
 MOST_NAMES = 50
@@ -57,7 +57,7 @@ class Listed:
         if fault is not None:
             raise NotUnderstood(fault)
         if key is not None and not (isinstance(key, str) and _KEY.fullmatch(key)):
-            raise NotUnderstood(f"{identifier} has an odd _id: {printable(repr(key))}")
+            raise NotUnderstood(f"{identifier} has an odd _id: {one_line(repr(key))}")
         if not is_commit(sha):
             raise NotUnderstood(f"{identifier} is listed without its commit")
         return cls(
@@ -90,7 +90,7 @@ def _licence(entry: Mapping[str, Any]) -> Optional[str]:
     if not isinstance(stated, str) or not stated:
         told = tags if isinstance(tags, list) else []
         stated = next((tag[8:] for tag in told if isinstance(tag, str) and tag.startswith("license:")), None)
-    return printable(stated[:_LONGEST_LICENCE]) if stated else None
+    return one_line(stated[:_LONGEST_LICENCE]) if stated else None
 
 
 def _count(value: Any) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any, List, Optional
 
+from audacitorch.http import one_line
 from audacitorch.hub import Hub, RepoDetails
-from audacitorch.hub.errors import AccessDenied, FileTooLarge, HubError, HubUnreachable, RepoNotFound, printable
+from audacitorch.hub.failures import AccessDenied, FileTooLarge, HubError, HubUnreachable, RepoNotFound
 from audacitorch.registry.curation import Standing, read_list, require_few_going, standings
 from audacitorch.registry.files import RegistryError
 from audacitorch.registry.folder import RegistryFolder
@@ -54,7 +55,7 @@ def _content(folder: RegistryFolder) -> bytes:
         content = folder.list.read_bytes()
         items = json.loads(content)
     except (OSError, ValueError) as error:
-        raise RegistryError(f"{folder.list} can't be read: {printable(str(error))}") from error
+        raise RegistryError(f"{folder.list} can't be read: {one_line(str(error))}") from error
     if not isinstance(items, list) or items != sorted(read_list(folder)):
         raise RegistryError(f"{folder.list} is not a sorted list of author/name")
     return content
@@ -98,13 +99,13 @@ def _commit(endpoint: str, details: RepoDetails, content: bytes, token: Optional
     except HfHubHTTPError as error:
         raise _error(error, details.id) from error
     except Exception as error:  # which HTTP library's errors these are depends on the client's version
-        raise HubUnreachable(f"{details.id} could not be written: {printable(str(error))}") from error
+        raise HubUnreachable(f"{details.id} could not be written: {one_line(str(error))}") from error
     return str(done.commit_url)
 
 
 def _error(error: Any, repo_id: str) -> Exception:
     status = getattr(getattr(error, "response", None), "status_code", None)
-    said = printable(str(getattr(error, "server_message", None) or error))
+    said = one_line(str(getattr(error, "server_message", None) or error))
     if status == 412:
         return _Overtaken()
     if status in (401, 403):

@@ -10,7 +10,7 @@ from threading import Event
 from typing import Callable, Dict, List, Optional, Set, Union
 
 from audacitorch.hub import Hub
-from audacitorch.hub.errors import HubError, RateLimited
+from audacitorch.hub.failures import HubError, RateLimited
 from audacitorch.registry.absence import Absences
 from audacitorch.registry.examine import Refused, examine
 from audacitorch.registry.folder import RegistryFolder

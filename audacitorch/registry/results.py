@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from audacitorch.findings import CouldNotRun, Finding
-from audacitorch.hub.errors import printable
+from audacitorch.http import one_line
+from audacitorch.hub.repos import repo_id_fault
 from audacitorch.registry.examine import judgement
 from audacitorch.registry.files import RegistryError, rounded
 from audacitorch.registry.folder import RegistryFolder
@@ -18,7 +19,6 @@ from audacitorch.registry.index import fold
 from audacitorch.registry.jobs import content_of, testable, tested
 from audacitorch.registry.record import Record
 from audacitorch.report.model import Report
-from audacitorch.rules.repo import repo_id_fault
 from audacitorch.version import __version__
 
 #: What a record keeps of a trial; its passes are in the report.
@@ -41,18 +41,18 @@ def apply(folder: RegistryFolder, result: Mapping[str, Any], moment: datetime) -
         NotApplied: it was not made of what is there, or the model could not be run.
     """
     if "error" in result:
-        raise NotApplied(printable(str(result["error"])))
+        raise NotApplied(one_line(str(result["error"])))
     report = _report(result)
     failure = next((failed.error for failed in report.could_not_run if failed.rule == "trial"), None)
     if failure is not None:
-        raise NotApplied(printable(failure))
+        raise NotApplied(one_line(failure))
     fault = repo_id_fault(str(result["id"]))
     if fault is not None:
         raise NotApplied(fault)
     with folder.writing():
         record = folder.find(str(result["id"]))
         if record is None or record.key != result["key"]:
-            raise NotApplied(f"there is no record of {printable(str(result['id']))} any more")
+            raise NotApplied(f"there is no record of {one_line(str(result['id']))} any more")
         if record.content != result["content"]:
             raise NotApplied(f"{record.id} has changed since it was tested")
         if report.tool.get("version") != __version__ or report.target.revision != result["revision"]:
@@ -69,9 +69,9 @@ def _report(result: Mapping[str, Any]) -> Report:
         _validator().validate(result["report"])
         return Report.from_json(result["report"])
     except ValidationError as error:
-        raise NotApplied(f"this is no report: {printable(error.message)}") from error
+        raise NotApplied(f"this is no report: {one_line(error.message)}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise NotApplied(f"this is no report: {printable(str(error))}") from error
+        raise NotApplied(f"this is no report: {one_line(str(error))}") from error
 
 
 @cache

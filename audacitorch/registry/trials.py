@@ -43,7 +43,7 @@ def _do(job: Job, setting: Setting, folder: Path) -> Dict[str, Any]:
     from audacitorch.check import Options, check
     from audacitorch.findings import HOSTS
     from audacitorch.hub import Hub, fetch
-    from audacitorch.hub.errors import HubError
+    from audacitorch.hub.failures import HubError
     from audacitorch.repo.model_repo import FolderRepo, TargetError
     from audacitorch.trial.workers import worker_starter
 

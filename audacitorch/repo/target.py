@@ -31,7 +31,7 @@ def opened_repo(target: str, endpoint: Optional[str] = None, facts: Optional[Pat
     ``facts`` is the file in which `fetch` told where the folder is from.
 
     Raises:
-        TargetError: it can't be read. Errors of :mod:`audacitorch.hub.errors` where the Hub was asked.
+        TargetError: it can't be read. Errors of :mod:`audacitorch.hub.failures` where the Hub was asked.
     """
     if not target:  # Path would take it for the working folder
         raise TargetError("TARGET is empty: name a folder, or a Hub repo id")
@@ -46,7 +46,7 @@ def opened_repo(target: str, endpoint: Optional[str] = None, facts: Optional[Pat
 def fetched_repo(target: str, folder: Path, endpoint: Optional[str] = None) -> FolderRepo:
     """A repo of the Hub, with the files that a check needs brought into ``folder``."""
     from audacitorch.hub import Hub, fetch, parse_repo_id
-    from audacitorch.hub.errors import RepoNotFound
+    from audacitorch.hub.failures import RepoNotFound
 
     repo_id, revision = parse_repo_id(target)
     try:

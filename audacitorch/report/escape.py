@@ -8,19 +8,21 @@ could see otherwise is written out, like ``\x1b`` or ``\u202e``.
 from __future__ import annotations
 
 import re
-import unicodedata
 
-#: Shown raw nowhere: control characters, format characters (direction, zero width), surrogates, private use, and
-#: characters that end a line for some readers.
-_UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_MARKS = frozenset({"Mn", "Me"})
-#: Characters without ink that count as letters or symbols: they make a name look empty, or like another.
-_FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")
-_NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
-#: Marks stacked on one letter beyond this climb over the lines above and below.
-_MOST_MARKS = 4
+from audacitorch.safetext import shorten, visible, visible_lines
 
-_LINE_BREAK = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
+__all__ = [
+    "command_message",
+    "command_property",
+    "markdown",
+    "markdown_block",
+    "markdown_code",
+    "shorten",
+    "visible",
+    "visible_lines",
+    "without_commands",
+]
+
 #: GitHub's runner obeys ``::command::`` at the start of a line, and the older ``##[command]`` anywhere in it.
 _COMMAND = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
 _OLD_COMMAND = re.compile(r"##(?=\[)")
@@ -30,53 +32,6 @@ _MARKDOWN_LINE_START = re.compile(r"^(\s*)([-+=](?=[-+=\s]|$)|\d+(?=[.)](?:\s|$)
 _CODE_SYNTAX = re.compile(r"[\\`*_\[\]{}<>|~!$&@#\"]|:(?=//)|(?<=www)\.")
 #: A zero-width space after these keeps GitHub from making mentions of people and references to issues.
 _REFERENCES = re.compile(r"([@#]|\bGH(?=-\d))", re.IGNORECASE)
-
-
-def visible(text: object, limit: int = 2000) -> str:
-    r"""One line that shows everything in ``text``: a line break becomes ``\n``, an escape code ``\x1b[31m``.
-
-    Text longer than ``limit`` characters is cut, with an ellipsis in the cut's place.
-    """
-    return "".join(_shown(shorten(str(text), limit)))
-
-
-def visible_lines(text: object, lines: int = 30, limit: int = 4000) -> list[str]:
-    """The lines of ``text``, each made visible; the middle is left out where there are more than ``lines``."""
-    found = _LINE_BREAK.split(shorten(str(text).strip("\r\n"), limit))
-    if len(found) > lines:
-        head = (lines + 1) // 2
-        found = [*found[:head], f"… {len(found) - lines} lines …", *found[len(found) - (lines - head) :]]
-    return [visible(line.expandtabs(4), limit).rstrip() for line in found]
-
-
-def shorten(text: str, limit: int) -> str:
-    """``text`` in at most ``limit`` characters: its start and end, as errors say what matters at either."""
-    if len(text) <= limit:
-        return text
-    tail = (limit - 1) // 3
-    return f"{text[: limit - 1 - tail]}…{text[len(text) - tail :]}"
-
-
-def _shown(text: str) -> list[str]:
-    shown = []
-    marks = 0
-    for character in text:
-        marks = marks + 1 if unicodedata.category(character) in _MARKS else 0
-        shown.append(_escaped(character) if _unseen(character) or marks > _MOST_MARKS else character)
-    return shown
-
-
-def _unseen(character: str) -> bool:
-    return not (" " <= character <= "~") and (
-        unicodedata.category(character) in _UNSEEN_CATEGORIES or character in _FILLERS
-    )
-
-
-def _escaped(character: str) -> str:
-    code = ord(character)
-    return _NAMED.get(character) or (
-        f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-    )
 
 
 def without_commands(text: str) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Dict, Union
 
+from audacitorch import atomic
 from audacitorch.report import html, jsonfile, markdown, sarif
 from audacitorch.report.model import Report
 
@@ -33,22 +32,5 @@ def write_reports(report: Report, folder: Union[str, Path], *, checkout_folder: 
     written = {}
     for ending, text in texts.items():
         written[ending] = place / f"report.{ending}"
-        write_atomically(written[ending], text)
+        atomic.write(written[ending], text)
     return written
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Put ``text`` at ``path`` as UTF-8: a reader sees the old file or the whole new one.
-
-    Raises:
-        OSError: the file can't be written; what was there is untouched.
-    """
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with open(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import List, Optional
 
+from audacitorch import atomic
 from audacitorch.report.jsonfile import dumps
-from audacitorch.report.write import write_atomically
 from audacitorch.request.events import Issue
 from audacitorch.request.repository import Repository
 from audacitorch.request.states import COULD_NOT_CHECK
@@ -25,7 +25,7 @@ def collect(repository: Repository, folder: Path, number: Optional[int] = None) 
     issues = [repository.issue(number)] if number is not None else _could_not_check(repository)
     folder.mkdir(parents=True, exist_ok=True)
     for issue in issues:
-        write_atomically(folder / f"{issue.number}.json", dumps({"action": "dispatched", "issue": _as_github(issue)}))
+        atomic.write(folder / f"{issue.number}.json", dumps({"action": "dispatched", "issue": _as_github(issue)}))
     return [issue.number for issue in issues]
 
 

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from audacitorch.errors import AudacitorchError
 from audacitorch.findings import ALPHA
-from audacitorch.hub.errors import printable
+from audacitorch.http import one_line
 from audacitorch.report.model import PASS, Report
 from audacitorch.request.events import Issue
 from audacitorch.request.states import ACCEPTED, COULD_NOT_CHECK, DECLINED, NEEDS_INFO, READY, labels_for
@@ -136,11 +136,11 @@ def write_decision(decision: Decision, path: Path) -> None:
     Raises:
         OSError: it can't be written.
     """
+    from audacitorch import atomic
     from audacitorch.report.jsonfile import dumps
-    from audacitorch.report.write import write_atomically
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, dumps(decision.to_json()))
+    atomic.write(path, dumps(decision.to_json()))
 
 
 def read_decision(path: Path) -> Decision:
@@ -156,7 +156,7 @@ def read_decision(path: Path) -> Decision:
             raise DecisionError("the decision is too large")
         data = json.loads(content)
     except (OSError, ValueError, RecursionError) as error:
-        raise DecisionError(f"the decision can't be read: {printable(str(error))}") from error
+        raise DecisionError(f"the decision can't be read: {one_line(str(error))}") from error
     return Decision.from_json(data)
 
 
@@ -186,5 +186,5 @@ def _validate(data: Any) -> None:
         if fault is not None:
             where = "/".join(str(part) for part in fault.absolute_path)
             raise DecisionError(
-                f"the {name} is not as its schema says, at {where or 'its top'}: {printable(fault.message)}"
+                f"the {name} is not as its schema says, at {where or 'its top'}: {one_line(fault.message)}"
             )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Mapping, Optional, Tuple
 
 from audacitorch.errors import AudacitorchError
-from audacitorch.hub.errors import printable
+from audacitorch.http import one_line
 
 _LARGEST_EVENT = 1 << 24
 
@@ -100,7 +100,7 @@ def read_event(path: Path) -> Event:
             content = file.read(_LARGEST_EVENT + 1)
         data = json.loads(content)
     except (OSError, ValueError, RecursionError) as error:
-        raise EventError(f"the event can't be read: {printable(str(error))}") from error
+        raise EventError(f"the event can't be read: {one_line(str(error))}") from error
     if not isinstance(data, Mapping):
         raise EventError("the event is not a JSON object")
     if "issue" not in data and isinstance(data.get("inputs"), Mapping):

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Collection, Dict, List, Optional, Tuple, Union
 from urllib.parse import unquote, urlsplit
 
-from audacitorch.hub.errors import InvalidRepoId
-from audacitorch.hub.ids import is_commit, parse_repo_id
+from audacitorch.hub.failures import InvalidRepoId
+from audacitorch.hub.repos import is_commit, parse_repo_id
 
 HUB_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
 MOST_SHOWN = 5

@@ -11,7 +11,7 @@ import re
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Dict, Optional, Tuple
 
-from audacitorch.hub.ids import is_commit
+from audacitorch.hub.repos import is_commit
 from audacitorch.request.decision import Decision
 
 MARKER = "<!-- audacitorch:built-in-request "

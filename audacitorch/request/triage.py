@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Iterable, Optional, Tuple
 from urllib.parse import urlsplit
 
 from audacitorch.findings import ALPHA
-from audacitorch.hub.errors import (
+from audacitorch.hub.failures import (
     AccessDenied,
     DisabledRepo,
     GatedRepo,

@@ -7,6 +7,7 @@ from typing import Iterator, Optional
 
 from audacitorch.facts import Repo
 from audacitorch.findings import ALPHA, ERROR, NOTE, SPEC, WARNING, Problem
+from audacitorch.hub.repos import repo_id_fault
 from audacitorch.repo.metadata_file import show
 from audacitorch.rules import rule
 
@@ -22,8 +23,6 @@ NEAR_MISSES = {
 #: The Hub takes no larger file in a plain git push: beyond this, a file is in LFS or Xet storage, or not there.
 LARGEST_PLAIN_FILE = 10_000_000
 
-_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?")
-
 
 @rule(
     title="The repo id is `author/name`",
@@ -35,23 +34,6 @@ def repo_id(repo: Repo) -> Iterator[Problem]:
     fault = repo_id_fault(repo.id) if repo.id is not None else None
     if fault is not None:
         yield Problem(fault)
-
-
-def repo_id_fault(identifier: str) -> Optional[str]:
-    """Why the Hub can hold no repo of this id, as a sentence; None for an id that it could hold."""
-    parts = identifier.split("/")
-    if len(parts) != 2 or not all(parts):
-        return f"{show(identifier)} is not of the form author/name"
-    for part, what in zip(parts, ("author", "name")):
-        if len(part) > 96:
-            return f"the {what} in {show(identifier)} has {len(part):,} characters, at most 96 are allowed"
-        if "--" in part or ".." in part:
-            return f"the {what} {show(part)} holds -- or .., which the Hub allows in no name"
-        if not _NAME.fullmatch(part):
-            return f"the {what} {show(part)} may hold letters, digits, _ . and - and neither begin nor end with . or -"
-    if parts[1].endswith(".git"):
-        return f"the name {show(parts[1])} must not end with .git"
-    return None
 
 
 @rule(

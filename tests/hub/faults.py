@@ -122,6 +122,10 @@ KINDS: Dict[str, Spoil] = {
     "stall": lambda request, answer, options: replace(
         answer, stall_after=options.get("at", answer.size // 2), stall_seconds=options.get("seconds", 60.0)
     ),
+    "drip": lambda request, answer, options: replace(answer, drip=options.get("seconds", 0.05)),
+    "drip-headers": lambda request, answer, options: replace(
+        answer, drip=options.get("seconds", 0.05), drip_headers=True
+    ),
     "wrong-size": _wrong_size,
     "wrong-hash": _wrong_hash,
     "ignore-range": _ignore_range,

@@ -48,7 +48,7 @@ class Request:
 
 @dataclass
 class Answer:
-    """What is sent back, and how: whole, late, cut off after some bytes, or with a pause in the middle."""
+    """What is sent back, and how: whole, late, cut off, with a pause in it, or byte by byte (``drip`` seconds each)."""
 
     status: int = 200
     headers: Dict[str, str] = field(default_factory=dict)
@@ -58,6 +58,8 @@ class Answer:
     cut_after: Optional[int] = None
     stall_after: Optional[int] = None
     stall_seconds: float = 0.0
+    drip: Optional[float] = None
+    drip_headers: bool = False
     delay: float = 0.0
     drop: bool = False
     length: Optional[int] = None

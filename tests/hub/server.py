@@ -84,13 +84,19 @@ class _Handler(BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
     def _send(self, answer: Answer, logged: Logged) -> None:
+        if answer.drip_headers:
+            self._drip(b"HTTP/1.1 200 OK\r\nX-Padding: " + b"x" * (1 << 16), answer.drip or 0.0)
+            self._hang_up()
+            return
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             if value:
                 self.send_header(name, value)
         self.send_header("Content-Length", str(answer.size if answer.length is None else answer.length))
         self.end_headers()
-        if self.command != "HEAD":
+        if answer.drip is not None:
+            self._drip(answer.read(0, answer.size), answer.drip)
+        elif self.command != "HEAD":
             stop = answer.size if answer.cut_after is None else min(answer.cut_after, answer.size)
             for start in range(0, stop, _CHUNK):
                 self._write(answer.read(start, min(start + _CHUNK, stop)), start, answer, logged)
@@ -108,6 +114,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.closing.wait(answer.stall_seconds)
             chunk = chunk[pause_at - start :]
         self.wfile.write(chunk)
+
+    def _drip(self, content: bytes, seconds: float) -> None:
+        """Send a byte now and then, until the client hangs up or the Hub closes."""
+        for number in range(len(content)):
+            self.wfile.write(content[number : number + 1])
+            self.wfile.flush()
+            if self.server.closing.wait(seconds):
+                return
 
     def _hang_up(self) -> None:
         self.wfile.flush()

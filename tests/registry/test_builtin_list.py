@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from audacitorch.findings import ALPHA, SPEC
-from audacitorch.hub.errors import AccessDenied, HubError
+from audacitorch.hub.failures import AccessDenied, HubError
 from audacitorch.registry.builtin import BuiltIn, read_builtin, with_entry, with_revision
 from audacitorch.registry.curation import QUARANTINED, WAITING, TooManyGoing
 from audacitorch.registry.files import RegistryError

@@ -2,8 +2,9 @@ import pytest
 
 from audacitorch.facts import Repo, RepoFile
 from audacitorch.findings import ALPHA, ERROR, NOTE, SPEC, WARNING
+from audacitorch.hub.repos import repo_id_fault
 from audacitorch.rules import all_rules
-from audacitorch.rules.repo import LARGEST_PLAIN_FILE, repo_id_fault
+from audacitorch.rules.repo import LARGEST_PLAIN_FILE
 
 
 def problems(rule, repo):

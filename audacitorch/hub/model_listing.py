@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Set, Tuple
 from urllib.parse import urlencode, urljoin
 
-from audacitorch.hub.errors import HubError, HubUnreachable, IncompleteListing, printable
+from audacitorch.http import one_line
+from audacitorch.hub.failures import HubError, HubUnreachable, IncompleteListing
 
 if TYPE_CHECKING:
-    from audacitorch.hub.answer import Answer
-    from audacitorch.hub.session import Session
+    from audacitorch.http.answer import Answer
+    from audacitorch.http.transport import Transport
 
 #: The largest page that the Hub gives.
 PAGE_SIZE = 1000
@@ -33,25 +34,25 @@ FIELDS = (
 _MOST_PAGES = 10_000
 
 
-def list_models(session: Session, tag: str, page_size: int = PAGE_SIZE) -> Iterator[Dict[str, Any]]:
+def list_models(transport: Transport, endpoint: str, tag: str, page_size: int = PAGE_SIZE) -> Iterator[Dict[str, Any]]:
     """Every model repo that carries ``tag``, as the Hub's own JSON objects: one request for ``page_size`` of them.
 
     Nothing is read out of the objects but a string ``id`` and ``_id``. A repo that is listed twice comes once, and
-    shows that the listing moved while it was read. No repo at all is a complete listing: whether that can be, the
-    caller knows.
+    shows that the listing moved while it was read. No repo at all is a complete listing: the caller knows whether
+    that can be.
 
     Raises:
-        HubUnreachable: the first page can't be had.
-        IncompleteListing: after the last repo that could be had, where more may exist.
+        HubUnreachable: the first page is not available.
+        IncompleteListing: after the last repo that was read, when more may exist.
     """
     query = [("filter", tag), ("limit", str(page_size)), *(("expand", field) for field in FIELDS)]
-    url: Optional[str] = f"{session.endpoint}/api/models?{urlencode(query)}"
+    url: Optional[str] = f"{endpoint}/api/models?{urlencode(query)}"
     visited: Set[str] = set()
     seen: Set[str] = set()
     doubtful = 0
     while url is not None:
         visited.add(url)
-        answer, entries = _page(session, url, len(visited))
+        answer, entries = _page(transport, url, len(visited))
         before = len(seen)
         for entry in entries:
             key = _key(entry)
@@ -60,7 +61,7 @@ def list_models(session: Session, tag: str, page_size: int = PAGE_SIZE) -> Itera
             else:
                 seen.add(key)
                 yield entry
-        following = _next(session, answer)
+        following = _next(transport, answer)
         if following in visited or (len(seen) == before and (following or len(visited) > 1)):
             raise IncompleteListing(f"page {len(visited)} of the Hub's listing holds nothing new")
         if len(visited) == _MOST_PAGES:
@@ -70,10 +71,10 @@ def list_models(session: Session, tag: str, page_size: int = PAGE_SIZE) -> Itera
         raise IncompleteListing(f"the Hub listed {doubtful} repos twice or without an id, so others may be left out")
 
 
-def _page(session: Session, url: str, number: int) -> Tuple[Answer, List[Any]]:
+def _page(transport: Transport, url: str, number: int) -> Tuple[Answer, List[Any]]:
     """A page of the listing, and its entries."""
     try:
-        answer, entries = session.json(url, f"page {number} of the listing")
+        answer, entries = transport.json(url, f"page {number} of the listing")
         if not isinstance(entries, list):
             raise HubUnreachable("the Hub's listing is not a list")
     except HubError as error:
@@ -85,7 +86,7 @@ def _page(session: Session, url: str, number: int) -> Tuple[Answer, List[Any]]:
     return answer, entries
 
 
-def _next(session: Session, answer: Answer) -> Optional[str]:
+def _next(transport: Transport, answer: Answer) -> Optional[str]:
     """Where the next page is; the end of the listing is said by no ``Link`` at all."""
     header = answer.response.headers.get("Link")
     if header is None:
@@ -95,9 +96,9 @@ def _next(session: Session, answer: Answer) -> Optional[str]:
     except (KeyError, ValueError) as error:
         if "next" not in header:
             return None
-        raise IncompleteListing(f"the Hub's link to the next page can't be read: {printable(header)}") from error
-    if not session.is_ours(url):
-        raise IncompleteListing(f"the Hub's link to the next page leads elsewhere: {printable(url)}")
+        raise IncompleteListing(f"the Hub's link to the next page can't be read: {one_line(header)}") from error
+    if not transport.is_ours(url):
+        raise IncompleteListing(f"the Hub's link to the next page leads elsewhere: {one_line(url)}")
     return url
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import Any, Mapping, Optional
 
 from audacitorch.errors import AudacitorchError
-
-_LONGEST_TEXT = 300
+from audacitorch.http import one_line
 
 
 class HubError(AudacitorchError, OSError):
@@ -23,8 +22,12 @@ class HubUnreachable(HubError):
     """The Hub did not answer, or not with what it was asked for. Says nothing about the repo."""
 
 
+class BodyCut(HubUnreachable):
+    """An answer began well and did not arrive whole: asking again may help."""
+
+
 class RateLimited(HubUnreachable):
-    """The Hub wants us to wait for longer than we are ready to."""
+    """The Hub asks for a longer wait than the caller accepts."""
 
 
 class IncompleteListing(HubUnreachable):
@@ -108,7 +111,7 @@ def error_for(status: int, headers: Mapping[str, str], what: str, *, is_file: bo
         what: what was asked for, in words of ours: ``author/name``.
         is_file: whether a file was asked for, which is what a 404 without an error code then means.
     """
-    said = printable(headers.get("X-Error-Message", ""))
+    said = one_line(headers.get("X-Error-Message", ""))
     kind: Optional[Any] = _BY_CODE.get(headers.get("X-Error-Code", ""))
     if kind is None and said.startswith("Access to this resource is disabled"):
         kind = DisabledRepo
@@ -127,9 +130,3 @@ def error_for(status: int, headers: Mapping[str, str], what: str, *, is_file: bo
     if status == 416:
         return DamagedDownload(f"the file is shorter than the Hub announced: {what}{answer}")
     return HubUnreachable(f"the Hub could not answer for {what}{answer}")
-
-
-def printable(text: str) -> str:
-    """``text`` in one line without control characters, cut to what fits a message; it came from a server."""
-    cut = text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)

@@ -1,19 +1,68 @@
-"""A repo at one commit, as the Hub describes it: its files with sizes and hashes."""
+"""Model repos on the Hub: how their ids are written, and one repo at one commit with its files' sizes and hashes."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Tuple
 
-from audacitorch.hub.errors import HubUnreachable, InvalidRepoId, printable
-from audacitorch.hub.ids import is_commit, parse_repo_id
+from audacitorch.http import one_line
+from audacitorch.hub.failures import HubUnreachable, InvalidRepoId
+from audacitorch.safetext import visible
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?", re.ASCII)
+_LONGEST_NAME = 96
+_LONGEST_REVISION = 255
+_REVISION_FORBIDS = re.compile(r"[\s\x00-\x1f\x7f~^:?*\[\\]|\.\.|@\{|//|^[/.-]|[/.]\Z")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def parse_repo_id(text: str) -> Tuple[str, Optional[str]]:
+    """The id and the revision (None if none is given) in ``author/name[@revision]``.
+
+    Raises:
+        InvalidRepoId: the Hub can have no such id, or git no such revision.
+    """
+    repo_id, at, revision = text.partition("@")
+    fault = repo_id_fault(repo_id)
+    if fault is not None:
+        raise InvalidRepoId(f"{fault}: write author/name or author/name@revision")
+    if at and (not revision or len(revision) > _LONGEST_REVISION or _REVISION_FORBIDS.search(revision)):
+        raise InvalidRepoId(f"{_quoted(revision)} is not a branch, tag or commit: write author/name@revision")
+    return repo_id, revision or None
+
+
+def repo_id_fault(repo_id: str) -> Optional[str]:
+    """Why the Hub can hold no repo with this id, as a sentence; None for an id that it could hold."""
+    parts = repo_id.split("/")
+    if len(parts) != 2 or not all(parts):
+        return f"{_quoted(repo_id)} is not of the form author/name"
+    for part, what in zip(parts, ("author", "name")):
+        if len(part) > _LONGEST_NAME:
+            return f"the {what} in {_quoted(repo_id)} has {len(part):,} characters, at most {_LONGEST_NAME} are allowed"
+        if "--" in part or ".." in part:
+            return f"the {what} {_quoted(part)} holds -- or .., which the Hub allows in no name"
+        if not _NAME.fullmatch(part):
+            return (
+                f"the {what} {_quoted(part)} may hold letters, digits, _ . and -, and neither start nor end with . or -"
+            )
+    if parts[1].endswith(".git"):
+        return f"the name {_quoted(parts[1])} must not end with .git"
+    return None
+
+
+def _quoted(text: str) -> str:
+    return f'"{visible(text, 100)}"'
+
+
+def is_commit(text: object) -> bool:
+    """Whether ``text`` is a full commit hash, which never moves."""
+    return isinstance(text, str) and _COMMIT.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)
@@ -91,5 +140,5 @@ def _file_from_json(sibling: Any) -> HubFile:
         sha256, size = lfs.get("sha256"), lfs.get("size", size)
     well_formed = isinstance(name, str) and isinstance(size, int) and size >= 0 and is_commit(git_sha1)
     if not well_formed or (lfs is not None and not (isinstance(sha256, str) and _SHA256.fullmatch(sha256))):
-        raise HubUnreachable(f"the Hub describes a file without its size or hash: {printable(str(name))}")
+        raise HubUnreachable(f"the Hub describes a file without its size or hash: {one_line(str(name))}")
     return HubFile(str(name), int(size or 0), str(git_sha1), sha256)
