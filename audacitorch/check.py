@@ -61,7 +61,7 @@ def check(
         TargetError: a file of the repo can't be read.
         UnknownRule: ``options.ignore`` names a rule that there is not.
     """
-    from audacitorch.trial.process import TrialUnavailable
+    from audacitorch.trial.protocol import TrialUnavailable
     from audacitorch.trial.session import TrialSession
 
     with ExitStack() as stack:
@@ -69,7 +69,7 @@ def check(
         failure: Optional[CouldNotRun] = None
         if not options.static and repo.has(MODEL):
             try:
-                session = stack.enter_context(TrialSession(start_worker))
+                session = stack.enter_context(TrialSession(start_worker, repo.path(MODEL)))
             except TrialUnavailable as error:
                 failure = CouldNotRun("trial", str(error))
         return _Check(repo, options, meanwhile).run(session, failure)
@@ -148,7 +148,7 @@ class _Check:
     ) -> Tuple[str, Union[Trial, Unavailable]]:
         """How the trial ended, and what it saw, or why there was none."""
         from audacitorch.trial.observations import REFUSED, SKIPPED
-        from audacitorch.trial.process import TrialUnavailable
+        from audacitorch.trial.protocol import TrialUnavailable
 
         for names, ended, because in ((CONDEMNED, REFUSED, "condemns it"), (NOT_RUNNABLE, SKIPPED, "must pass first")):
             found = [name for name in names if outcome.has_error(name)]

@@ -9,7 +9,7 @@ from audacitorch.check import Options, check
 from audacitorch.findings import ERROR
 from audacitorch.repo.model_repo import FolderRepo
 from audacitorch.report.model import Report
-from audacitorch.trial.workers import worker_starter
+from audacitorch.trial.session import worker_starter
 from tests.repos_make.parts import EFFECT_FIELDS, README, card
 
 

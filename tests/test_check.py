@@ -16,14 +16,14 @@ from audacitorch.check import Options, UnknownRule, check
 from audacitorch.findings import CouldNotRun
 from audacitorch.repo.model_repo import FolderRepo, TargetError
 from audacitorch.report.model import Report
-from audacitorch.trial.process import TrialUnavailable
-from audacitorch.trial.workers import worker_starter
+from audacitorch.trial.protocol import TrialUnavailable
+from audacitorch.trial.session import worker_starter
 from tests.test_repos import copy_of
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "audacitorch" / "data" / "report.schema.json").read_text("utf-8"))
 
 
-def no_worker(scratch: str) -> Any:
+def no_worker(scratch: str, model: str) -> Any:
     raise AssertionError("a static check starts no worker")
 
 
@@ -172,7 +172,7 @@ def test_ignoring_a_rule_does_not_make_a_dangerous_model_run(tmp_path: Path) -> 
     folder = copy_of("writes-in-forward", tmp_path)
     started: List[str] = []
 
-    def start(scratch: str) -> Any:
+    def start(scratch: str, model: str) -> Any:
         started.append(scratch)
         raise TrialUnavailable("no worker here")
 
@@ -183,7 +183,7 @@ def test_ignoring_a_rule_does_not_make_a_dangerous_model_run(tmp_path: Path) -> 
 
 
 def test_a_worker_that_does_not_start_leaves_the_verdict_open(good: Path) -> None:
-    def start(scratch: str) -> Any:
+    def start(scratch: str, model: str) -> Any:
         raise TrialUnavailable("no Torch 1.9.0 here")
 
     report = check(FolderRepo(good), Options(), start)
@@ -193,7 +193,7 @@ def test_a_worker_that_does_not_start_leaves_the_verdict_open(good: Path) -> Non
 
 
 def test_a_worker_that_does_not_start_hides_no_static_error(tmp_path: Path) -> None:
-    def start(scratch: str) -> Any:
+    def start(scratch: str, model: str) -> Any:
         raise TrialUnavailable("no Torch 1.9.0 here")
 
     report = check(FolderRepo(copy_of("six-tags", tmp_path)), Options(), start)
@@ -246,7 +246,7 @@ def test_where_danger_could_not_be_judged_nothing_is_run(
         def __exit__(self, *_: object) -> None:
             pass
 
-    report = check(FolderRepo(good), Options(), lambda scratch: Worker())  # type: ignore[arg-type, return-value]
+    report = check(FolderRepo(good), Options(), lambda scratch, model: Worker())  # type: ignore[arg-type, return-value]
     assert started
     assert report.trial == {"ended": "skipped", "reason": f"{rule} could not be decided"}
     assert report.exit_status == 3

@@ -12,7 +12,7 @@ import pytest
 
 from audacitorch.check import Options, check
 from audacitorch.repo.model_repo import FolderRepo
-from audacitorch.trial.workers import worker_starter
+from audacitorch.trial.session import worker_starter
 from tests.test_check import SCHEMA
 from tests.test_repos import copy_of
 

@@ -13,7 +13,7 @@ import pytest
 from audacitorch.check import Options, check
 from audacitorch.repo.model_repo import FolderRepo
 from audacitorch.report.model import Report
-from audacitorch.trial.workers import worker_starter
+from audacitorch.trial.session import worker_starter
 
 REPOS = Path(__file__).parent / "repos"
 SLOW = ("endless-loop", "eats-memory", "slower-than-real-time")

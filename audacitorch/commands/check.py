@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Check the target, show the report, and return its exit status."""
     from audacitorch.check import Options, check
-    from audacitorch.trial.workers import worker_starter
+    from audacitorch.trial.session import worker_starter
 
     hosts = HOSTS if arguments.host == "all" else (arguments.host,)
     options = Options(

@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     from audacitorch.repo.metadata_file import MAX_BYTES, read_metadata
     from audacitorch.repo.model_repo import METADATA, MODEL
     from audacitorch.report.escape import visible
-    from audacitorch.trial.workers import worker_starter
+    from audacitorch.trial.session import worker_starter
 
     start = worker_starter(arguments.sandbox)
     failed = False
@@ -43,7 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
         fields = read_metadata(repo.read(METADATA, MAX_BYTES)).fields
         renderer = Renderer(repo.path(MODEL), fields, arguments.host, arguments.timeout, arguments.memory << 20)
         for audio, name in zip(arguments.audio, track_names(arguments.audio)):
-            with tempfile.TemporaryDirectory(prefix="audacitorch-") as scratch, start(scratch) as worker:
+            with (
+                tempfile.TemporaryDirectory(prefix="audacitorch-") as scratch,
+                start(scratch, str(repo.path(MODEL))) as worker,
+            ):
                 rendering = renderer.render(worker, audio, arguments.output, name)
             for path in rendering.written:
                 print(visible(path))

@@ -45,7 +45,7 @@ def _do(job: Job, setting: Setting, folder: Path) -> Dict[str, Any]:
     from audacitorch.hub import Hub, fetch
     from audacitorch.hub.failures import HubError
     from audacitorch.repo.model_repo import FolderRepo, TargetError
-    from audacitorch.trial.workers import worker_starter
+    from audacitorch.trial.session import worker_starter
 
     try:
         with Hub(setting.endpoint) as hub:

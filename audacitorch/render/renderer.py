@@ -6,26 +6,24 @@ whole in this process.
 
 from __future__ import annotations
 
-import json
 import os
-import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Iterator, List, Mapping, Optional, Tuple, Type
 
 from audacitorch.errors import AudacitorchError
 from audacitorch.findings import SPEC
 from audacitorch.hosts.tracks import cut_blocks
 from audacitorch.render.writers import ANALYZER, EffectTracks, LabelTrack
-from audacitorch.trial.link import OutOfTime, TrialUnavailable, Worker
+from audacitorch.trial.observations import Failure
 from audacitorch.trial.plan import DEFAULT_MEMORY_BYTES, DEFAULT_TIMEOUT_SECONDS, Plan
+from audacitorch.trial.process import Worker
+from audacitorch.trial.protocol import Block, Event, Loaded, LoadFailed, OutOfTime
 
 if TYPE_CHECKING:
     import soundfile
     from numpy.typing import NDArray
-
-_START_SECONDS = 120.0
 
 
 class AudioError(AudacitorchError):
@@ -75,8 +73,9 @@ class Renderer:
             stack.callback(result.close)
             rendering = Rendering()
             for start, next_start, block in _blocks(source):
-                answer, payloads = answers.ask(block)
-                problem = _problem(answer) or result.add(answer, payloads, start, next_start, len(block))
+                answer = answers.ask(block)
+                failed = None if answer.failure is None else answer.failure.message
+                problem = failed or result.add(answer, start, next_start, len(block))
                 if problem:
                     seconds = start / source.samplerate
                     rendering.failures.append(f"the block at {seconds:.2f} s ({len(block):,} samples): {problem}")
@@ -105,37 +104,37 @@ class _Answers:
 
     def __init__(self, worker: Worker, plan: Plan, seconds: float) -> None:
         self._worker = worker
-        self._events = worker.events()
         self._seconds = seconds
         self.ended = False
-        worker.deadline = time.monotonic() + _START_SECONDS
         worker.begin(plan)
-        self._load_failure = self._wait_for("loaded", "load-failed")[0]
+        self._events = worker.events()
+        self._load_failure: Optional[Block] = None
+        answer = self._wait_for(Loaded, LoadFailed)
+        if isinstance(answer, LoadFailed):
+            self._load_failure = Block(0.0, failure=answer.failure)
+        elif isinstance(answer, Block):
+            self._load_failure = answer
 
-    def ask(self, block: NDArray[Any]) -> Tuple[Dict[str, Any], List[bytes]]:
-        """Send one block, (samples, channels), and return its event and what came with it."""
-        if self._load_failure["event"] != "loaded":
+    def ask(self, block: NDArray[Any]) -> Block:
+        """Send one block, (samples, channels), and return what became of it."""
+        if self._load_failure is not None:
             self.ended = True
-            return self._load_failure, []
-        header = {"channels": block.shape[1], "samples": block.shape[0]}
-        self._worker.deadline = time.monotonic() + self._seconds
-        self._worker.send(json.dumps(header).encode() + b"\n" + block.T.tobytes())
-        return self._wait_for("block")
+            return self._load_failure
+        self._worker.send_block(block.shape[1], block.shape[0], block.T.tobytes(), self._seconds)
+        answer = self._wait_for(Block)
+        assert isinstance(answer, Block)
+        return answer
 
-    def _wait_for(self, *wanted: str) -> Tuple[Dict[str, Any], List[bytes]]:
-        try:
-            for event, payloads in self._events:
-                if event["event"] in wanted:
-                    return event, payloads
-        except OutOfTime:
-            self.ended = True
-            return {"event": "ended", "failure": {"message": f"not finished after {self._seconds:g} s"}}, []
+    def _wait_for(self, *wanted: Type[Event]) -> Event:
+        """The next event of a kind that is wanted, or a failed block where the worker ended before."""
+        with suppress(OutOfTime):
+            for event in self._events:
+                if isinstance(event, wanted):
+                    return event
         self.ended = True
-        status = self._worker.wait()
-        if status >= 0:
-            lines = self._worker.stderr.strip().splitlines()
-            raise TrialUnavailable(lines[-1] if lines else f"the worker ended with status {status}")
-        return {"event": "ended", "failure": {"message": f"the process was ended by signal {-status}"}}, []
+        ending = self._worker.ending()
+        message = ending.reason or f"the process was ended by {ending.signal}"
+        return Block(0.0, failure=Failure(ending.kind, message))
 
 
 def _opened(audio: Path) -> soundfile.SoundFile:
@@ -162,8 +161,3 @@ def _blocks(source: soundfile.SoundFile) -> Iterator[Tuple[int, Optional[int], N
         end = start + length
         yield start, end if end < source.frames else None, block
         start = end
-
-
-def _problem(answer: Mapping[str, Any]) -> Optional[str]:
-    failure = answer.get("failure")
-    return None if failure is None else str(failure["message"])

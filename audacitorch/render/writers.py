@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Tuple
 
 from audacitorch.hosts.label_track import Label, block_labels, label_track, write_label_track
 from audacitorch.hosts.tracks import PastedTrack
+from audacitorch.trial.protocol import Block, TensorForm
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,14 +39,12 @@ class EffectTracks:
         self._stack.callback(track.close)
         return track
 
-    def add(
-        self, answer: Mapping[str, Any], payloads: List[bytes], start: int, next_start: Optional[int], samples: int
-    ) -> Optional[str]:
+    def add(self, answer: Block, start: int, next_start: Optional[int], samples: int) -> Optional[str]:
         """Paste a block's result; returns what kept it from being one."""
-        tensors = answer["tensors"]
-        if len(tensors) != 1 or len(tensors[0]["shape"]) != 2 or tensors[0]["dtype"] != "float32":
+        tensors = answer.tensors
+        if len(tensors) != 1 or len(tensors[0].shape) != 2 or tensors[0].dtype != "float32":
             return f"an effect returns float32 (channels, samples), not {_shapes(answer)}"
-        channels = _array(tensors[0], payloads[0])
+        channels = _array(tensors[0], answer.payloads[0])
         for index, track in enumerate(self._tracks):
             if index < len(channels):
                 track.paste(channels[index], start, next_start)
@@ -72,14 +71,12 @@ class LabelTrack:
         self._blocks: List[Tuple[float, List[Label]]] = []
         self.written = [folder / f"{_file_name(stem, [], 0)}.txt"]
 
-    def add(
-        self, answer: Mapping[str, Any], payloads: List[bytes], start: int, next_start: Optional[int], samples: int
-    ) -> Optional[str]:
+    def add(self, answer: Block, start: int, next_start: Optional[int], samples: int) -> Optional[str]:
         """Keep a block's labels; returns what kept them from being some."""
-        if len(answer["tensors"]) != 2:
+        if len(answer.tensors) != 2:
             return f"an analyzer returns a tuple of two tensors, not {_shapes(answer)}"
         try:
-            labels, timestamps = (_array(tensor, data) for tensor, data in zip(answer["tensors"], payloads))
+            labels, timestamps = (_array(tensor, data) for tensor, data in zip(answer.tensors, answer.payloads))
             found = block_labels(
                 labels.tolist(),
                 timestamps.tolist(),
@@ -100,17 +97,17 @@ class LabelTrack:
         write_label_track(label_track(self._blocks), self.written[0])
 
 
-def _array(tensor: Mapping[str, Any], data: bytes) -> NDArray[Any]:
+def _array(tensor: TensorForm, data: bytes) -> NDArray[Any]:
     import numpy as np
 
-    if tensor["dtype"] not in _DTYPES:
-        raise ValueError(f"tensors of {tensor['dtype']} can't be shown")
-    return np.frombuffer(data, dtype=tensor["dtype"]).reshape(tensor["shape"])
+    if tensor.dtype not in _DTYPES:
+        raise ValueError(f"tensors of {tensor.dtype} can't be shown")
+    return np.frombuffer(data, dtype=tensor.dtype).reshape(tensor.shape)
 
 
-def _shapes(answer: Mapping[str, Any]) -> str:
-    shown = [f"{tensor['dtype']} {tuple(tensor['shape'])}" for tensor in answer["tensors"]]
-    return ", ".join(shown) or f"a {answer['output']['kind']}"
+def _shapes(answer: Block) -> str:
+    shown = [f"{tensor.dtype} {tensor.shape}" for tensor in answer.tensors]
+    return ", ".join(shown) or f"a {answer.output.kind if answer.output else 'value'}"
 
 
 def _file_name(text: str, taken: List[Path], index: int) -> str:

@@ -137,7 +137,7 @@ def _hub_failure(error: HubError) -> Reason:
 def triaged(issue: Issue, endpoint: Optional[str], sandbox: str, registry: Path) -> Decision:
     """The decision about one issue: the Hub at ``endpoint``, the model in ``sandbox``; never an exception."""
     from audacitorch.hub import Hub
-    from audacitorch.trial.workers import worker_starter
+    from audacitorch.trial.session import worker_starter
 
     try:
         # Audacity asks without a token, so what it can't have must not pass here.

@@ -7,8 +7,7 @@ from typing import Callable, Iterator, List, Optional, Tuple
 from audacitorch.facts import Metadata
 from audacitorch.findings import ERROR, WARNING, Problem
 from audacitorch.rules import NotApplicable, rule
-from audacitorch.trial.observations import Output, Pass, Trial
-from audacitorch.trial.passes_seen import where
+from audacitorch.trial.observations import Output, Pass, Trial, where
 
 MODEL = "model.pt"
 EFFECT = "waveform-to-waveform"

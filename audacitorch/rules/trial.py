@@ -7,8 +7,17 @@ from typing import Iterator, List
 
 from audacitorch.findings import ERROR, WARNING, Problem
 from audacitorch.rules import rule
-from audacitorch.trial.observations import EXCEPTION, MEMORY, SIGNAL, TIMEOUT, Pass, Trial
-from audacitorch.trial.passes_seen import failed_by_itself, fails_only_on_stereo, where
+from audacitorch.trial.observations import (
+    EXCEPTION,
+    MEMORY,
+    SIGNAL,
+    TIMEOUT,
+    Pass,
+    Trial,
+    failed_by_itself,
+    fails_only_on_stereo,
+    where,
+)
 
 MODEL = "model.pt"
 #: A model that is slower than this many seconds for each second of audio keeps its user waiting longer than it plays.

@@ -1,61 +1,63 @@
 """The worker in a container: for anybody with an engine and no Torch 1.9.0, and the same worker as everywhere.
 
 The container has no network, no capabilities, no environment and nothing of this machine but model.pt, read only;
-inside, the worker puts up its own walls as it does in a process. The connection to the engine carries the worker's
-three streams; :mod:`audacitorch.trial.warden` ends the container when that connection does.
+inside, the worker puts up its own walls as it does in a process. `docker run` carries the worker's three streams; when
+it or this program goes, :mod:`audacitorch.trial.supervisor` ends the container. Images and cleaning up are the work of
+Python's package docker.
 """
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import os
 import secrets
 import shutil
-import socket
 import stat
 import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, List, Optional, Tuple
 
-from audacitorch.trial.engine import connect, get_image, image_name, reason
-from audacitorch.trial.link import Event, TrialUnavailable, Worker
 from audacitorch.trial.plan import Plan
+from audacitorch.trial.process import Worker
+from audacitorch.trial.protocol import Ended, Event, TrialUnavailable
+from audacitorch.trial.supervisor import MODEL
 from audacitorch.version import __version__
 
+DEFAULT_IMAGE = f"ghcr.io/audacitorch/action:v{__version__}"
 #: Every container of ours has this label, with the version as its value.
 LABEL = "org.audacitorch.worker"
 #: And this one, with the process that waits for it.
 PARENT_LABEL = "org.audacitorch.parent"
 
-#: Where the model lies in the container.
-_MODEL = "/model/model.pt"
 #: Torch itself, and what it maps, beside what the model may take.
 _OWN_BYTES = 2 << 30
 _PROCESSES = 512
-_SEND_SECONDS = 60.0
+_ENGINE_SECONDS = 60
 _REMOVAL_SECONDS = 15.0
-_HEADER_BYTES = 8
-_STDOUT, _STDERR = 1, 2
 _KILLED = -9
+#: What of the environment leads to the engine.
+_ENGINE_VARIABLES = ("PATH", "DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_API_VERSION")
 
 
 class ContainerWorker(Worker):
-    """A worker in a container of its own, which is made when the orders are there: they hold its limits."""
+    """A worker in a container of its own, which is made when the plan is there: it holds the container's limits."""
 
-    def __init__(self, scratch: str) -> None:
+    def __init__(self, scratch: str, model: str) -> None:
         """Find the engine and the image.
 
         Raises:
-            TrialUnavailable: there is no engine, or the image can't be had.
+            TrialUnavailable: there is no engine, or the image is not available.
         """
         super().__init__()
         self._scratch = scratch
-        self._engine = connect()
-        self._container: Optional[str] = None
-        self._stream: Any = None
-        self._received = bytearray()
+        self._model = Path(model)
+        self._name: Optional[str] = None
         self._status: Optional[int] = None
+        self._engine = connect()
         try:
             get_image(self._engine, image_name())
         except BaseException:
@@ -63,149 +65,62 @@ class ContainerWorker(Worker):
             raise
 
     def begin(self, plan: Plan) -> None:
-        """Start the container with the model of ``plan``, and give the worker in it its orders.
+        """Start the container with the model, and give the worker in it its plan.
 
         Raises:
-            TrialUnavailable: the engine does not start it.
+            TrialUnavailable: the program `docker` can't be started, or the model can't be handed over.
         """
-        from docker.errors import DockerException
-        from requests.exceptions import RequestException
+        model = self._readable_by_all()
+        self._name = f"audacitorch-{secrets.token_hex(6)}"
+        # An empty configuration: the user's may put proxies, and with them passwords, into each container.
+        environment = {name: os.environ[name] for name in _ENGINE_VARIABLES if name in os.environ}
+        command = run_command(self._name, str(model), plan.memory_bytes + _OWN_BYTES)
+        self.start(command, self._scratch, {**environment, "DOCKER_CONFIG": self._scratch, "HOME": self._scratch})
+        super().begin(replace(plan, model=MODEL))
 
-        model = self._readable_by_all(Path(plan.model))
-        try:
-            self._container = self._create(model, plan.memory_bytes)
-            streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
-            self._stream = self._engine.attach_socket(self._container, params=streams)
-            self._engine.start(self._container)
-        except (DockerException, RequestException) as error:
-            raise TrialUnavailable(f"the engine does not start a container: {reason(error)}") from error
-        super().begin(replace(plan, model=_MODEL))
-
-    def _readable_by_all(self, model: Path) -> Path:
+    def _readable_by_all(self) -> Path:
         """The model, or a copy of it where only this user may read it: in the container is another user."""
         try:
-            if model.stat().st_mode & stat.S_IROTH:
-                return model
+            if self._model.stat().st_mode & stat.S_IROTH:
+                return self._model.absolute()
             copy = Path(self._scratch, "model.pt")
-            shutil.copyfile(model, copy)
+            shutil.copyfile(self._model, copy)
             copy.chmod(0o444)
         except OSError as error:
-            raise TrialUnavailable(f"the model can't be given to a container: {error.strerror}") from error
+            raise TrialUnavailable(f"The model can't be given to a container: {error.strerror}.") from error
         return copy
 
-    def _create(self, model: Path, memory_bytes: int) -> str:
-        from docker.types import LogConfig, Mount
-
-        limit = memory_bytes + _OWN_BYTES
-        host = self._engine.create_host_config(
-            network_mode="none",
-            read_only=True,
-            cap_drop=["ALL"],
-            security_opt=["no-new-privileges"],
-            mem_limit=limit,
-            memswap_limit=limit,
-            pids_limit=_PROCESSES,
-            ipc_mode="none",
-            auto_remove=True,
-            log_config=LogConfig(type="none"),
-            mounts=[Mount(_MODEL, str(model), type="bind", read_only=True)],
-            tmpfs={"/tmp": "rw,noexec,nosuid,nodev,size=16m"},  # noqa: S108  # the container's own
-        )
-        created: Dict[str, str] = self._engine.create_container(
-            image_name(),
-            name=f"audacitorch-{secrets.token_hex(6)}",
-            labels={LABEL: __version__, PARENT_LABEL: str(os.getpid())},
-            entrypoint=["python", "-I", "-m", "audacitorch.trial.warden"],
-            command=[],
-            environment={"AUDACITORCH_CONTAINER": "1"},
-            stdin_open=True,
-            network_disabled=True,
-            use_config_proxy=False,
-            host_config=host,
-        )
-        return created["Id"]
-
-    def send(self, data: bytes) -> None:
-        """Write to the worker; a worker that has ended already says so through :meth:`events`."""
-        if self._stream is None:
-            return
-        connection = _connection(self._stream)
-        connection.settimeout(_SEND_SECONDS)
-        with suppress(OSError):
-            connection.sendall(data)
-
-    def events(self) -> Iterator[Event]:
-        """The worker's events with their payloads, as they come, until it closes its output.
-
-        Raises:
-            OutOfTime: the deadline has passed; the worker is gone then.
-            TrialUnavailable: what came is not an event.
-        """
-        for event, payloads in super().events():
-            if event["event"] == "ended":
-                self._status, self.peak_memory_bytes = event["status"], event["peak_memory_bytes"]
-            else:
-                yield event, payloads
-
-    def _read(self, seconds: Optional[float]) -> Optional[bytes]:
-        if self._stream is None:
-            return None
-        connection = _connection(self._stream)
-        connection.settimeout(None if seconds is None else max(seconds, 0.001))
-        try:
-            chunk = connection.recv(1 << 18)
-        except (socket.timeout, TimeoutError) as error:
-            raise TimeoutError from error
-        except OSError:
-            return None
-        if not chunk:
-            return None
-        self._received += chunk
-        return b"".join(self._frames())
-
-    def _frames(self) -> Iterator[bytes]:
-        """What of standard output has come whole; the engine sends both outputs in frames that say which."""
-        while len(self._received) >= _HEADER_BYTES:
-            end = _HEADER_BYTES + int.from_bytes(self._received[4:_HEADER_BYTES], "big")
-            if len(self._received) < end:
-                return
-            frame = bytes(self._received[_HEADER_BYTES:end])
-            if self._received[0] == _STDOUT:
-                yield frame
-            elif self._received[0] == _STDERR:
-                self._keep_stderr(frame)
-            del self._received[:end]
+    def _heed(self, event: Event) -> None:
+        super()._heed(event)
+        if isinstance(event, Ended):
+            self._status, self.peak_memory_bytes = event.status, event.peak_memory_bytes
 
     def wait(self) -> int:
-        """The exit status once the worker's output has ended: negative for a signal, as in :mod:`subprocess`.
+        """The worker's exit status once its output has ended: negative for a signal.
 
         Raises:
-            TrialUnavailable: it did not end by itself: somebody or something ended the container.
+            TrialUnavailable: the container did not start, or somebody or something else ended it.
         """
+        super().wait()
         if self._status is not None:
             return self._status
         if self.ended_by_us:
             return _KILLED
-        lines = self.stderr.strip().splitlines()
-        raise TrialUnavailable(f"the container was ended from outside{': ' + lines[-1] if lines else ''}")
+        lines = [line for line in self.stderr.strip().splitlines() if not line.startswith("See 'docker run")]
+        reason = f": {lines[-1]}" if lines else ""
+        raise TrialUnavailable(f"The container did not start, or was ended from outside{reason}")
 
     def kill(self) -> None:
         """Remove the container; nothing happens when it has gone. It is gone when this returns."""
         from docker.errors import DockerException, NotFound
         from requests.exceptions import RequestException
 
-        stream, self._stream = self._stream, None
-        container, self._container = self._container, None
-        if stream is not None:
-            self.ended_by_us = self._status is None
-            stream.close()
-        if container is None:
-            self._engine.close()
-            return
+        super().kill()
+        name, self._name = self._name, None
         end = time.monotonic() + _REMOVAL_SECONDS
-        while time.monotonic() < end:
+        while name is not None and time.monotonic() < end:
             try:
-                self._engine.remove_container(container, force=True)
+                self._engine.remove_container(name, force=True)
             except NotFound:
                 break
             except (DockerException, RequestException):  # the engine is removing it already
@@ -213,6 +128,98 @@ class ContainerWorker(Worker):
         self._engine.close()
 
 
-def _connection(stream: Any) -> Any:
-    """The socket below what docker-py hands out, which is another type for each way to the engine."""
-    return getattr(stream, "_sock", stream)
+def run_command(name: str, model: str, memory_bytes: int) -> List[str]:
+    """The `docker run` that starts the supervisor with a worker, and nothing but the model of this machine."""
+    mount = io.StringIO()  # as CSV, because a path may hold commas
+    csv.writer(mount, lineterminator="").writerow(["type=bind", f"source={model}", f"target={MODEL}", "readonly"])
+    options = {
+        "name": name,
+        "label": [f"{LABEL}={__version__}", f"{PARENT_LABEL}={os.getpid()}"],
+        "pull": "never",
+        "network": "none",
+        "cap-drop": "ALL",
+        "security-opt": "no-new-privileges",
+        "memory": f"{memory_bytes}b",
+        "memory-swap": f"{memory_bytes}b",
+        "pids-limit": str(_PROCESSES),
+        "ipc": "none",
+        "log-driver": "none",
+        "mount": mount.getvalue(),
+        "tmpfs": "/tmp:rw,noexec,nosuid,nodev,size=16m",  # noqa: S108  # the container's own
+        "env": "AUDACITORCH_CONTAINER=1",
+        "entrypoint": "python",
+    }
+    flags = [
+        f"--{option}={value}"
+        for option, values in options.items()
+        for value in (values if isinstance(values, list) else [values])
+    ]
+    supervisor = ["-I", "-m", "audacitorch.trial.supervisor"]
+    return ["docker", "run", "--rm", "--interactive", "--read-only", *flags, image_name(), *supervisor]
+
+
+def image_name() -> str:
+    """The image that models run in: ``$AUDACITORCH_IMAGE``, or the one that was published with this version."""
+    return os.environ.get("AUDACITORCH_IMAGE") or DEFAULT_IMAGE
+
+
+def connect() -> Any:
+    """A client of the engine that ``DOCKER_HOST`` and the like name.
+
+    Raises:
+        TrialUnavailable: no engine answers, or Python's package docker is missing.
+    """
+    try:
+        import docker
+    except ImportError as error:
+        raise TrialUnavailable("The container sandbox needs Python's package docker: pip install docker") from error
+    from requests.exceptions import RequestException
+
+    try:
+        return docker.APIClient(version="auto", timeout=_ENGINE_SECONDS, **docker.utils.kwargs_from_env())
+    except (docker.errors.DockerException, RequestException) as error:
+        raise TrialUnavailable(f"No Docker engine answers: {reason(error)}.") from error
+
+
+def get_image(engine: Any, name: str) -> None:
+    """Make sure that the image is here and of this version: another's worker may speak otherwise.
+
+    Raises:
+        TrialUnavailable: it is not available, or is of another version.
+    """
+    from docker.errors import DockerException, ImageNotFound
+    from requests.exceptions import RequestException
+
+    try:
+        try:
+            image = engine.inspect_image(name)
+        except ImageNotFound:
+            repository, tag = name_and_tag(name)
+            engine.pull(repository, tag)
+            image = engine.inspect_image(name)
+    except (DockerException, RequestException) as error:
+        raise TrialUnavailable(
+            f"The image {name} is not here and can't be pulled ({reason(error)}). Build it in a checkout with "
+            f"`docker build -t {name} .`, or name another in AUDACITORCH_IMAGE."
+        ) from error
+    version = (image["Config"].get("Labels") or {}).get("org.opencontainers.image.version")
+    if version != __version__:
+        raise TrialUnavailable(f"The image {name} is of audacitorch {version}, expected {__version__}.")
+
+
+def name_and_tag(name: str) -> Tuple[str, Optional[str]]:
+    """An image's name as the engine's pull takes it: without a tag it would pull all of them."""
+    if "@" in name:
+        repository, _, digest = name.partition("@")
+        return repository, digest
+    place, _, last = name.rpartition("/")
+    base, _, tag = last.partition(":")
+    return f"{place}/{base}" if place else base, tag or "latest"
+
+
+def reason(error: Exception) -> str:
+    """An error of the engine's or of the way to it, as a clause."""
+    text = str(getattr(error, "explanation", None) or error)
+    with suppress(ValueError, TypeError, KeyError):
+        text = json.loads(text)["message"]
+    return " ".join(text.split())[:300].rstrip(".")

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
+
+from audacitorch.trial.observations import Output, TensorFacts, TimestampFacts
 
 #: Differences are reported within these bounds, in dB, so that silence against silence stays a number.
 QUIETEST_DB, LOUDEST_DB = -300.0, 300.0
 #: Times that differ by less are the same: a millisecond of rounding is nobody's mistake.
 ROUNDING_SECONDS = 1e-3
+#: Elements that are measured at once.
+_PIECE = 1 << 18
 #: Of a longer tuple nobody wants to read every tensor's statistics.
 _MOST_TENSORS = 8
 
 
-def describe_output(output: Any, samples: int, sample_rate: int) -> Dict[str, Any]:
-    """An output's form and statistics as JSON values.
+def describe_output(output: Any, samples: int, sample_rate: int) -> Output:
+    """An output's form and statistics.
 
     Args:
         output: whatever ``forward`` returned.
@@ -25,39 +29,42 @@ def describe_output(output: Any, samples: int, sample_rate: int) -> Dict[str, An
         sample_rate: the model's rate in Hz; timestamps are compared with the block's length in seconds.
     """
     if isinstance(output, Tensor):
-        return {"kind": "tensor", "tensors": [describe_tensor(output)]}
+        return Output("tensor", (describe_tensor(output),))
     if not isinstance(output, tuple):
-        return {"kind": type(output).__name__, "tensors": []}
+        return Output(type(output).__name__)
     if len(output) > _MOST_TENSORS:
-        return {"kind": f"tuple of {len(output)} values", "tensors": []}
+        return Output(f"tuple of {len(output)} values")
     tensors = [item for item in output if isinstance(item, Tensor)]
-    described: Dict[str, Any] = {"kind": "tuple", "tensors": [describe_tensor(tensor) for tensor in tensors]}
+    described = tuple(describe_tensor(tensor) for tensor in tensors)
     if len(tensors) != len(output):
-        described["kind"] = f"tuple of {', '.join(type(item).__name__ for item in output)}"
-    elif len(tensors) == 2 and _is_list_of_times(tensors[1]):
-        described["timestamps"] = describe_timestamps(tensors[1], samples / sample_rate)
-    return described
+        return Output(f"tuple of {', '.join(type(item).__name__ for item in output)}", described)
+    times = len(tensors) == 2 and _is_list_of_times(tensors[1])
+    return Output("tuple", described, describe_timestamps(tensors[1], samples / sample_rate) if times else None)
 
 
-def describe_tensor(tensor: Tensor) -> Dict[str, Any]:
-    """Dtype, shape and statistics; minimum to rms only where there are finite numbers."""
-    described: Dict[str, Any] = {"dtype": _dtype(tensor), "shape": list(tensor.shape)}
+def describe_tensor(tensor: Tensor) -> TensorFacts:
+    """Dtype, shape and statistics; minimum to rms only where there are finite numbers.
+
+    Works on pieces, so that measuring a result never needs as much memory as the result itself.
+    """
+    dtype, shape = _dtype(tensor), tuple(tensor.shape)
     if tensor.numel() == 0 or not _is_plain(tensor):
-        return described
-    values = tensor.detach().reshape(-1)
-    if not values.is_floating_point():
-        values = values.double()
-    low, high = values.min().item(), values.max().item()
-    if not (math.isfinite(low) and math.isfinite(high)):  # min and max carry NaN and infinity, so they tell cheaply
-        described["nan"] = int(torch.isnan(values).sum())
-        described["inf"] = int(torch.isinf(values).sum())
-        values = values[torch.isfinite(values)]
-        if values.numel() == 0:
-            return described
-        low, high = values.min().item(), values.max().item()
-    precise = values if values.dtype == torch.float32 else values.double()
-    mean, rms = precise.mean().item(), precise.norm().item() / math.sqrt(values.numel())
-    return {**described, "minimum": low, "maximum": high, "mean": _finite(mean), "rms": _finite(rms)}
+        return TensorFacts(dtype, shape)
+    low, high, total, squares, finite, nan = math.inf, -math.inf, 0.0, 0.0, 0, 0
+    for piece in tensor.detach().reshape(-1).split(_PIECE):
+        values = piece.double()
+        if not math.isfinite(values.sum().item()):
+            nan += int(torch.isnan(values).sum())
+            values = values[torch.isfinite(values)]
+        if values.numel():
+            low, high = min(low, values.min().item()), max(high, values.max().item())
+            total, squares = total + values.sum().item(), squares + values.dot(values).item()
+            finite += values.numel()
+    inf = tensor.numel() - finite - nan
+    if not finite:
+        return TensorFacts(dtype, shape, nan, inf)
+    rms = math.sqrt(squares / finite)
+    return TensorFacts(dtype, shape, nan, inf, low, high, _finite(total / finite), _finite(rms))
 
 
 def _dtype(tensor: Tensor) -> str:
@@ -81,16 +88,16 @@ def _finite(value: float) -> Optional[float]:
     return value if math.isfinite(value) else None
 
 
-def describe_timestamps(timestamps: Tensor, block_seconds: float) -> Dict[str, Any]:
+def describe_timestamps(timestamps: Tensor, block_seconds: float) -> TimestampFacts:
     """Order and range of ``(steps, 2)`` start and stop times in seconds from the block's start."""
     starts, stops = timestamps.double().unbind(1)
-    return {
-        "unordered": int((starts >= stops).sum()),
-        "negative": int((starts < 0).sum()),
-        "beyond_end": int((stops > block_seconds + ROUNDING_SECONDS).sum()),
-        "latest": _finite(stops.max().item()) if len(stops) else None,
-        "block_seconds": block_seconds,
-    }
+    return TimestampFacts(
+        unordered=int((starts >= stops).sum()),
+        negative=int((starts < 0).sum()),
+        beyond_end=int((stops > block_seconds + ROUNDING_SECONDS).sum()),
+        latest=_finite(stops.max().item()) if len(stops) else None,
+        block_seconds=block_seconds,
+    )
 
 
 def tensors_of(output: Any) -> Tuple[Tensor, ...]:
@@ -105,7 +112,7 @@ def tensors_of(output: Any) -> Tuple[Tensor, ...]:
 def difference_db(first: Any, second: Any) -> Optional[float]:
     """How far two outputs are apart, relative to the first, in dB; None where they are equal or can't be compared.
 
-    Different shapes or dtypes are as far apart as can be said: 0 dB.
+    Different shapes or dtypes are as far apart as can be said: 0 dB. Works on pieces, as :func:`describe_tensor` does.
     """
     worst: Optional[float] = None
     for one, other in zip(tensors_of(first), tensors_of(second)):
@@ -113,28 +120,28 @@ def difference_db(first: Any, second: Any) -> Optional[float]:
             return 0.0
         if not (_is_plain(one) and _is_plain(other)) or torch.equal(one, other):
             continue
-        apart = _apart_db(one.double(), other.double())
+        apart = _apart_db(one.detach().reshape(-1), other.detach().reshape(-1))
         worst = apart if worst is None else max(worst, apart)
     return worst
 
 
 def _apart_db(one: Tensor, other: Tensor) -> float:
     """Differences between finite values; one that is finite in one tensor alone is as far apart as can be said."""
-    finite = torch.isfinite(one)
-    if not torch.equal(finite, torch.isfinite(other)):
-        return 0.0
-    return _ratio_db(one[finite] - other[finite], one[finite])
-
-
-def _ratio_db(difference: Tensor, reference: Tensor) -> float:
-    level, noise = reference.norm().item(), difference.norm().item()
+    level, noise = 0.0, 0.0
+    for reference, compared in zip(one.split(_PIECE), other.split(_PIECE)):
+        a, b = reference.double(), compared.double()
+        finite = torch.isfinite(a)
+        if not torch.equal(finite, torch.isfinite(b)):
+            return 0.0
+        a, difference = a[finite], (a - b)[finite]
+        level, noise = level + a.dot(a).item(), noise + difference.dot(difference).item()
     if not (math.isfinite(level) and math.isfinite(noise)):
         return 0.0
     if noise == 0:
         return QUIETEST_DB
     if level == 0:
         return LOUDEST_DB
-    return max(QUIETEST_DB, min(LOUDEST_DB, 20 * math.log10(noise / level)))
+    return max(QUIETEST_DB, min(LOUDEST_DB, 10 * math.log10(noise / level)))
 
 
 def seam_db(whole: Any, halves: Sequence[Any]) -> Optional[float]:
@@ -148,8 +155,9 @@ def seam_db(whole: Any, halves: Sequence[Any]) -> Optional[float]:
         return None
     if any(part.shape[0] != whole.shape[0] or part.dtype != whole.dtype for part in parts):
         return None
-    joined = torch.cat(parts, dim=1)
-    return difference_db(whole, joined) if joined.shape == whole.shape else None
+    if sum(part.shape[1] for part in parts) != whole.shape[1]:
+        return None
+    return difference_db(whole, torch.cat(parts, dim=1))
 
 
 def labels_across(whole: Any, seconds: float) -> int:

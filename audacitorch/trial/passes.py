@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any, Dict, List, Optional, Tuple
 
 import torch
 from torch import Tensor
 
-from audacitorch.hosts.audio import prepare_block
 from audacitorch.trial import measure
-from audacitorch.trial.signals import Signals
-from audacitorch.trial.worker_io import EventWriter, describe_failure
+from audacitorch.trial.forward import Signals, prepare
+from audacitorch.trial.observations import Pass
+from audacitorch.trial.plan import Plan, PlannedPass
+from audacitorch.trial.protocol import Begin, EventWriter, LeftOut, Measured, Passed, describe_failure
 
 #: No pass starts that is expected to end after this part of the budget; the rest is for what estimates miss.
 _BUDGET_SHARE = 0.9
@@ -28,67 +30,67 @@ class Passes:
     repeats and seams are compared with.
     """
 
-    def __init__(self, model: Any, plan: Dict[str, Any], events: EventWriter, started: float) -> None:
+    def __init__(self, model: Any, plan: Plan, events: EventWriter, started: float) -> None:
         self._model = model
         self._plan = plan
         self._events = events
-        self._deadline = started + plan["seconds"] * _BUDGET_SHARE
-        longest = max((planned["samples"] for planned in plan["passes"]), default=1)
-        self._signals = Signals(longest, plan["track_rate"], plan["seed"])
+        self._deadline = started + plan.seconds * _BUDGET_SHARE
+        longest = max((planned.samples for planned in plan.passes), default=1)
+        self._signals = Signals(longest, plan.track_rate, plan.seed)
         self._works: Dict[int, bool] = {}
         self._working_blocks: List[int] = []
         self._cost: Tuple[int, float] = (0, 0.0)
         self._first: Any = _FAILED
         self._whole: Optional[Tuple[Tensor, Any]] = None
-        self._seam_samples = {planned["samples"] for planned in plan["passes"] if planned["purpose"] == "seam"}
+        self._seam_samples = {planned.samples for planned in plan.passes if planned.purpose == "seam"}
 
     def run(self) -> None:
         """Run every pass that can tell something and that the budget allows, then search the shortest input."""
-        for planned in self._plan["passes"]:
+        for planned in self._plan.passes:
             if len(self._works) >= _HOPELESS_AFTER and not any(self._works.values()):
-                self._events.emit("left-out", what=_name(planned), why="no block of any length worked so far")
-            elif planned["purpose"] == "seam":
+                self._events.emit(LeftOut(_name(planned), "no block of any length worked so far"))
+            elif planned.purpose == "seam":
                 self._run_seam(planned)
-            elif self._affordable(planned["samples"], _name(planned)):
+            elif self._affordable(planned.samples, _name(planned)):
                 self._run_planned(planned)
         self._search_minimum()
 
-    def _run_planned(self, planned: Dict[str, Any]) -> None:
-        samples = planned["samples"]
-        if planned["purpose"] in ("signal", "stereo"):
+    def _run_planned(self, planned: PlannedPass) -> None:
+        samples = planned.samples
+        if planned.purpose in ("signal", "stereo"):
             samples = min((block for block in self._working_blocks if block >= samples), default=samples)
-        block = self._prepare(self._signals.block(planned["signal"], planned["channels"], samples))
+        block = prepare(self._plan, self._signals.block(planned.signal, planned.channels, samples))
         output = self._forward(planned, block, samples)
-        if planned["signal"] == "noise" and planned["channels"] == 1:
+        if planned.signal == "noise" and planned.channels == 1:
             self._remember(planned, block, output)
 
-    def _remember(self, planned: Dict[str, Any], block: Tensor, output: Any) -> None:
+    def _remember(self, planned: PlannedPass, block: Tensor, output: Any) -> None:
         """Keep what later passes need of a mono noise pass."""
-        samples, works = planned["samples"], output is not _FAILED
+        samples, works = planned.samples, output is not _FAILED
         self._works[block.shape[1]] = works
         if works:
             self._working_blocks.append(samples)
-        if planned["purpose"] == "first":
+        if planned.purpose == "first":
             self._first = output
-        elif planned["purpose"] == "repeat":
+        elif planned.purpose == "repeat":
             if works and self._first is not _FAILED:
-                self._events.emit("repeat", db=measure.difference_db(self._first, output))
+                self._events.emit(Measured(repeat_difference_db=measure.difference_db(self._first, output)))
             self._first = _FAILED
         elif works and samples in self._seam_samples:
             self._whole = (block, output)
 
-    def _run_seam(self, planned: Dict[str, Any]) -> None:
+    def _run_seam(self, planned: PlannedPass) -> None:
         """Run the two halves of the block that was run whole, as two blocks of a clip would be."""
-        if self._whole is None or not self._affordable(planned["samples"], _name(planned)):
+        if self._whole is None or not self._affordable(planned.samples, _name(planned)):
             return
         block, whole = self._whole
         self._whole = None
         border = block.shape[1] // 2
         parts = (block[:, :border].contiguous(), block[:, border:].contiguous())
-        halves = [self._forward(planned, half, planned["samples"] // 2) for half in parts]
+        halves = [self._forward(planned, half, planned.samples // 2) for half in parts]
         if not any(half is _FAILED for half in halves):
-            across = measure.labels_across(whole, border / self._plan["sample_rate"])
-            self._events.emit("seam", db=measure.seam_db(whole, halves), labels_across=across)
+            across = measure.labels_across(whole, border / self._plan.sample_rate)
+            self._events.emit(Measured(seam_db=measure.seam_db(whole, halves), seam_labels=across))
 
     def _search_minimum(self) -> None:
         """Find the shortest input that works, in samples at the model's rate, by bisection between known lengths."""
@@ -102,33 +104,26 @@ class Passes:
             if not self._affordable(middle, "the search for the shortest input"):
                 return
             block = self._signals.block("noise", 1, middle)
-            search = {"purpose": "search", "signal": "noise", "channels": 1, "samples": middle}
+            search = PlannedPass("search", "noise", middle)
             if self._forward(search, block, middle) is _FAILED:
                 bad = middle
             else:
                 good = middle
-        self._events.emit("minimum", samples=good)
+        self._events.emit(Measured(minimum_samples=good))
 
-    def _prepare(self, block: Tensor) -> Tensor:
-        """A track's block as the host hands it to the model."""
-        plan = self._plan
-        return prepare_block(
-            block, plan["track_rate"], plan["sample_rate"], plan["multichannel"], plan["host"], plan["effect_type"]
-        )
-
-    def _forward(self, planned: Dict[str, Any], block: Tensor, track_samples: int) -> Any:
+    def _forward(self, planned: PlannedPass, block: Tensor, track_samples: int) -> Any:
         """One forward pass, announced before and described after; ``_FAILED`` where it raised."""
-        fields: Dict[str, Any] = {
-            "purpose": planned["purpose"],
-            "signal": planned["signal"],
-            "channels": block.shape[0],
-            "samples": block.shape[1],
-            "track_samples": track_samples,
-            "track_channels": planned["channels"],
-            "input_peak": block.abs().max().item(),
-            "first": planned["purpose"] == "first",
-        }
-        self._events.emit("begin", **fields)
+        begun = Pass(
+            purpose=planned.purpose,
+            signal=planned.signal,
+            channels=block.shape[0],
+            samples=block.shape[1],
+            track_samples=track_samples,
+            track_channels=planned.channels,
+            input_peak=block.abs().max().item(),
+            first=planned.purpose == "first",
+        )
+        self._events.emit(Begin(begun))
         own = block.clone()  # a model may work in place, and the block is needed again
         start = time.perf_counter()
         try:
@@ -136,13 +131,14 @@ class Passes:
                 output = self._model(own)
             seconds = time.perf_counter() - start
             # Reading the result can fail as well: an expanded tensor asks for its memory only now.
-            described = measure.describe_output(output, block.shape[1], self._plan["sample_rate"])
+            described = measure.describe_output(output, block.shape[1], self._plan.sample_rate)
         except Exception as error:
-            self._events.emit("pass", **fields, seconds=time.perf_counter() - start, failure=describe_failure(error))
+            failure = describe_failure(error)
+            self._events.emit(Passed(replace(begun, seconds=time.perf_counter() - start, failure=failure)))
             return _FAILED
-        if not fields["first"]:
+        if not begun.first:
             self._cost = max(self._cost, (block.shape[1], seconds))
-        self._events.emit("pass", **fields, seconds=seconds, output=described)
+        self._events.emit(Passed(replace(begun, seconds=seconds, output=described)))
         return output
 
     def _affordable(self, samples: int, what: str) -> bool:
@@ -151,9 +147,9 @@ class Passes:
         expected = seconds * max(1.0, samples / known) if known else 0.0
         if time.perf_counter() + expected <= self._deadline:
             return True
-        self._events.emit("left-out", what=what, why=f"the time limit of {self._plan['seconds']:g} s")
+        self._events.emit(LeftOut(what, f"the time limit of {self._plan.seconds:g} s"))
         return False
 
 
-def _name(planned: Dict[str, Any]) -> str:
-    return f"{planned['purpose']}: {planned['signal']}, {planned['samples']} samples, {planned['channels']} channel(s)"
+def _name(planned: PlannedPass) -> str:
+    return f"{planned.purpose}: {planned.signal}, {planned.samples} samples, {planned.channels} channel(s)"

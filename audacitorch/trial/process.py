@@ -1,8 +1,8 @@
-"""The worker as a process of this machine, which locks itself down before it loads the model."""
+"""A worker as a child process: giving it a plan, reading its events, ending it whatever happens."""
 
 from __future__ import annotations
 
-import importlib.util
+import json
 import os
 import resource
 import selectors
@@ -10,91 +10,167 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional
+from typing import Deque, Dict, Iterator, List, Optional, Sequence
 
-from audacitorch.trial.link import OutOfTime, TrialUnavailable, Worker
+from audacitorch.trial.observations import MEMORY, SIGNAL, TIMEOUT
+from audacitorch.trial.plan import Plan
+from audacitorch.trial.protocol import (
+    OUT_OF_MEMORY_SIGNS,
+    PROTOCOL_VERSION,
+    Event,
+    EventReader,
+    OutOfTime,
+    Ready,
+    Refused,
+    TrialUnavailable,
+    Walls,
+)
 from audacitorch.version import TORCH_VERSION
-
-__all__ = ["OutOfTime", "TrialUnavailable", "WorkerProcess", "torch_python", "worker_environment"]
 
 _PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from audacitorch.trial.worker import main; main()"
+#: What a worker may take to start and to import torch, on a cold and busy machine; no model has run by then.
+START_SECONDS = 120.0
 _GRACE_SECONDS = 10.0
+_KEPT_OF_STDERR = 64 << 10
 
 
-def torch_python() -> Optional[str]:
-    """The Python that runs models: ``$AUDACITORCH_PYTHON``, or this one where it has Torch 1.9.0, or None.
+@dataclass(frozen=True)
+class Ending:
+    """How a worker ended that did not finish: ``kind`` is one of a trial's endings."""
 
-    Torch is found without importing it; the worker's ``ready`` event tells its version for certain.
-    """
-    named = os.environ.get("AUDACITORCH_PYTHON")
-    if named:
-        return named
-    spec = importlib.util.find_spec("torch")
-    if spec is None or spec.origin is None:
-        return None
-    version = Path(spec.origin).with_name("version.py")
-    return sys.executable if version.is_file() and f"'{TORCH_VERSION}" in version.read_text() else None
+    kind: str
+    signal: Optional[str] = None
+    reason: str = ""
 
 
-def worker_command(python: str) -> List[str]:
-    """What starts the worker's program under ``python``, whatever that has installed beside Torch."""
-    return [python, "-I", "-c", _PROGRAM, _PACKAGE_ROOT]
+def worker_command(python: str, model: str, walls: bool = True) -> List[str]:
+    """What starts the worker's program under ``python``; of the user's files it will be able to read ``model`` only."""
+    return [python, "-I", "-c", _PROGRAM, _PACKAGE_ROOT, model, "walls" if walls else "open"]
 
 
-def worker_environment(home: str) -> dict[str, str]:
+def worker_environment(home: str) -> Dict[str, str]:
     """All that a worker's environment holds: no token, no setting of the user's, nothing that would change a result."""
-    told = {"LANG": "C.UTF-8", "HOME": home, "CUDA_VISIBLE_DEVICES": "", "PYTHONDONTWRITEBYTECODE": "1"}
-    if "AUDACITORCH_CONTAINER" in os.environ:  # for the report: see audacitorch.trial.surroundings
-        told["AUDACITORCH_CONTAINER"] = "1"
-    return told
+    held = {"LANG": "C.UTF-8", "HOME": home, "CUDA_VISIBLE_DEVICES": "", "PYTHONDONTWRITEBYTECODE": "1"}
+    if "AUDACITORCH_CONTAINER" in os.environ:  # for the report: see audacitorch.trial.sandbox.container_info
+        held["AUDACITORCH_CONTAINER"] = "1"
+    return held
 
 
-class WorkerProcess(Worker):
-    """A worker in a session and an environment of its own. It imports torch as soon as it is started."""
+class Worker:
+    """One worker in a session of its own. A context manager: on the way out it and all that it started is gone.
 
-    def __init__(self, command: List[str], scratch: str) -> None:
-        """Start ``command`` with ``scratch`` as its working folder.
+    It imports torch as soon as it is started, and waits for its plan then.
+    """
+
+    def __init__(self) -> None:
+        #: When :meth:`events` gives up, as ``time.monotonic`` counts; may be moved while events come.
+        self.deadline = float("inf")
+        self.peak_memory_bytes: Optional[int] = None
+        self.ended_by_us = False
+        self._process: Optional[subprocess.Popen[bytes]] = None
+        self._plan: Optional[Plan] = None
+        self._timed_out = False
+        self._stderr_head = b""
+        self._stderr_tail: Deque[bytes] = deque(maxlen=16)
+
+    @classmethod
+    def in_process_sandbox(cls, python: str, scratch: str, model: str, walls: bool = True) -> Worker:
+        """A worker under another (or this) Python, which puts up its own walls before it imports torch."""
+        worker = cls()
+        worker.start(worker_command(python, model, walls), scratch, worker_environment(scratch))
+        return worker
+
+    def start(self, command: Sequence[str], folder: str, environment: Dict[str, str]) -> None:
+        """Start ``command`` with ``folder`` as its working folder.
 
         Raises:
             TrialUnavailable: the program can't be started.
         """
-        super().__init__()
         try:
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                cwd=scratch,
-                env=worker_environment(scratch),
+                cwd=folder,
+                env=environment,
                 start_new_session=True,
             )
         except OSError as error:
-            raise TrialUnavailable(f"{command[0]} can't be started: {error.strerror}") from error
+            raise TrialUnavailable(f"{command[0]} can't be started: {error.strerror}.") from error
         self._ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self._selector = selectors.DefaultSelector()
         for stream in (self._process.stdout, self._process.stderr):
             self._selector.register(stream, selectors.EVENT_READ)  # type: ignore[arg-type]
 
-    @classmethod
-    def in_process_sandbox(cls, python: str, scratch: str) -> WorkerProcess:
-        """A worker under another (or this) Python, which locks itself down before it loads the model."""
-        return cls(worker_command(python), scratch)
+    def __enter__(self) -> Worker:
+        return self
 
-    def send(self, data: bytes) -> None:
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def begin(self, plan: Plan) -> None:
+        """Give the worker its plan.
+
+        Raises:
+            TrialUnavailable: there is no worker to give it to, for a reason that is not the model's.
+        """
+        self._plan = plan
+        self.deadline = time.monotonic() + START_SECONDS
+        self._send(json.dumps(plan.to_json()).encode() + b"\n")
+
+    def send_block(self, channels: int, samples: int, data: bytes, seconds: float) -> None:
+        """Hand over one block of audio, float32, channel by channel; its event must come within ``seconds``."""
+        self.deadline = time.monotonic() + seconds
+        self._send(json.dumps({"channels": channels, "samples": samples}).encode() + b"\n" + data)
+
+    def _send(self, data: bytes) -> None:
         """Write to the worker; a worker that has ended already says so through :meth:`events`."""
-        stream = self._process.stdin
-        if stream is None or stream.closed:
-            return
-        with suppress(BrokenPipeError):
-            stream.write(data)
-            stream.flush()
+        stream = self._process.stdin if self._process else None
+        if stream is not None and not stream.closed:
+            with suppress(BrokenPipeError):
+                stream.write(data)
+                stream.flush()
+
+    def events(self) -> Iterator[Event]:
+        """The worker's events as they come, until it closes its output.
+
+        Raises:
+            OutOfTime: the deadline has passed; the worker is gone then.
+            TrialUnavailable: the worker can't be used: another Torch than 1.9.0, no walls, or not an event at all.
+        """
+        reader = EventReader()
+        while True:
+            left = self.deadline - time.monotonic()
+            try:
+                chunk = self._read(None if left == float("inf") else max(0.0, left))
+            except TimeoutError as error:
+                self._timed_out = True
+                self.kill()
+                raise OutOfTime from error
+            if chunk is None:
+                return
+            for event in reader.feed(chunk):
+                self._heed(event)
+                yield event
+
+    def _heed(self, event: Event) -> None:
+        """What every user of a worker must do with an event."""
+        if isinstance(event, Refused):
+            raise TrialUnavailable(event.reason)
+        if isinstance(event, Ready):
+            check_ready(event)
+        elif isinstance(event, Walls) and self._plan is not None:
+            self.deadline = time.monotonic() + self._plan.seconds
 
     def _read(self, seconds: Optional[float]) -> Optional[bytes]:
-        if not self._selector.get_map():
+        """What came on standard output, maybe nothing; None when it has ended."""
+        if not self._process or not self._selector.get_map():
             return None
         ready = self._selector.select(seconds)
         if not ready:
@@ -110,8 +186,30 @@ class WorkerProcess(Worker):
                 self._keep_stderr(chunk)
         return output
 
+    def _keep_stderr(self, chunk: bytes) -> None:
+        room = _KEPT_OF_STDERR - len(self._stderr_head)
+        self._stderr_head += chunk[:room]
+        if chunk[room:]:
+            self._stderr_tail.append(chunk[room:][-4096:])
+
+    @property
+    def stderr(self) -> str:
+        """What the worker wrote to standard error: its beginning and, where that was very long, its end."""
+        return (self._stderr_head + b"".join(self._stderr_tail)).decode("utf-8", "replace")
+
+    def last_words(self) -> str:
+        """The last line of standard error, or the exit status."""
+        lines = self.stderr.strip().splitlines()
+        return lines[-1] if lines else f"exit status {self.wait()}"
+
     def wait(self) -> int:
-        """The exit status once the worker's output has ended: negative for a signal, as in :mod:`subprocess`."""
+        """The exit status once the worker's output has ended: negative for a signal, as in :mod:`subprocess`.
+
+        Raises:
+            TrialUnavailable: it did not end by itself, and not by us.
+        """
+        if self._process is None:
+            raise TrialUnavailable("The worker was not started.")
         end = time.monotonic() + _GRACE_SECONDS
         while self._process.returncode is None:
             if time.monotonic() > end:
@@ -120,8 +218,28 @@ class WorkerProcess(Worker):
                 time.sleep(0.002)
         return self._process.returncode
 
+    def ending(self) -> Ending:
+        """Why the events ended before ``done``, where the model is the reason.
+
+        Raises:
+            TrialUnavailable: the model is not the reason.
+        """
+        if self._timed_out and self._plan is not None:
+            return Ending(TIMEOUT, reason=f"not finished after {self._plan.seconds:g} s")
+        status = self.wait()
+        if any(sign in self.stderr for sign in OUT_OF_MEMORY_SIGNS):
+            limit = self._plan.memory_bytes >> 20 if self._plan else 0
+            return Ending(MEMORY, reason=f"it asked for more than {limit:,} MiB")
+        if status >= 0:
+            raise TrialUnavailable(f"The worker failed: {self.last_words()}.")
+        if -status == signal.SIGKILL:
+            return Ending(MEMORY, reason="it was ended by the system, as happens when memory runs out")
+        return Ending(SIGNAL, signal=signal.Signals(-status).name)
+
     def kill(self) -> None:
         """End the worker and its whole session, and take its remains; nothing happens when it has ended."""
+        if self._process is None:
+            return
         if self._process.returncode is None and not self._reap(os.WNOHANG):
             self.ended_by_us = True
             with suppress(ProcessLookupError):
@@ -134,6 +252,7 @@ class WorkerProcess(Worker):
 
     def _reap(self, options: int) -> bool:
         """Take the exit status and the peak memory if the worker has ended."""
+        assert self._process is not None
         pid, status, usage = os.wait4(self._process.pid, options)
         if pid == 0:
             return False
@@ -141,3 +260,17 @@ class WorkerProcess(Worker):
         if usage.ru_maxrss > self._ours:  # the account of a new process begins with what its parent held
             self.peak_memory_bytes = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         return True
+
+
+def check_ready(event: Ready) -> None:
+    """Refuse to judge a model by another PyTorch than the host's.
+
+    Raises:
+        TrialUnavailable: the worker has another PyTorch, or is of another version of this program.
+    """
+    if event.torch.split("+")[0] != TORCH_VERSION:
+        raise TrialUnavailable(f"Models must be run by Torch {TORCH_VERSION}, and this is Torch {event.torch}.")
+    if event.protocol != PROTOCOL_VERSION:
+        raise TrialUnavailable(
+            f"The worker speaks version {event.protocol} of the protocol, expected {PROTOCOL_VERSION}."
+        )

@@ -1,13 +1,14 @@
-"""The walls around a stranger's model, put up by the worker itself between importing torch and loading the file.
+"""The walls around a stranger's model, put up by the worker itself before it imports torch.
 
-Three independent walls, each as far as the kernel has it: resource limits, Landlock (no file but the few that are
-named can be opened) and seccomp (of all system calls only those that computing needs; files open for reading only, no
-sockets, no new processes, no signals to others). What is in force is returned, for the report.
+Three independent walls: Landlock (no file but the few that are named can be opened), seccomp (of all system calls only
+those that computing needs; files open for reading only, no sockets, no new processes, no signals to others) and, once
+torch is imported, resource limits. What is in force is returned, for the report, and so is what the container of this
+project's image forbids: nothing here takes anybody's word, it is read from the kernel.
 
-Landlock and seccomp bind the calling thread and the threads that it starts later, so :func:`lock_down` refuses
-nothing but warns the report when other threads exist already.
+Landlock and seccomp bind the calling thread and the threads that it starts later; importing torch starts threads, so
+the walls come first.
 
-Sources: linux/landlock.h, linux/seccomp.h, linux/audit.h; system call numbers from the kernel's unistd tables.
+Sources: linux/landlock.h, linux/prctl.h.
 """
 
 from __future__ import annotations
@@ -15,16 +16,17 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import re
 import resource
 import struct
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional
 
-from audacitorch.trial.syscalls import ALLOWED, MISSING, NUMBERS
+from audacitorch.trial.seccomp import call_filter
 
 _PR_SET_PDEATHSIG = 1
-_PR_SET_NAME = 15
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_SECCOMP = 22
 _SECCOMP_MODE_FILTER = 2
@@ -39,13 +41,8 @@ _LANDLOCK_EXECUTE, _LANDLOCK_READ_FILE, _LANDLOCK_READ_DIR = 1 << 0, 1 << 2, 1 <
 _LANDLOCK_FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15}
 _LANDLOCK_NEWEST_FILE_RIGHTS = 16
 
-_AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-_X32_BIT = 0x40000000
-_ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
-_EPERM, _ENOSYS = 1, 38
-_LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_OPEN_FOR_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
-_CLONE_THREAD = 0x00010000
+#: Set by this project's image: any other container is a machine like others.
+CONTAINER_MARK = "AUDACITORCH_CONTAINER"
 
 
 @dataclass(frozen=True)
@@ -57,36 +54,44 @@ class Limits:
     file_bytes: int = 0
 
 
-def lock_down(limits: Limits, readable: Iterable[str]) -> Dict[str, Any]:
+def put_up_walls(readable: Optional[Iterable[str]]) -> Dict[str, Any]:
     """Put up every wall that this machine has; from here on only ``readable`` paths (and below) can be read.
 
+    With None for ``readable``, no wall is put up, and the result says so.
+
+    Call it before any thread is started: Landlock and seccomp bind the calling thread and those that it starts later.
+
     Returns:
-        What is in force: ``kind``, ``rlimits``, ``no_new_privileges``, ``landlock`` (ABI version or None),
-        ``seccomp``, ``network`` and ``files``, for the report.
+        What is in force, for the report: ``kind``, ``new_session``, ``no_new_privileges``, ``landlock`` (ABI version
+        or None), ``seccomp``, ``threads_without_walls``, ``network`` and ``files``.
     """
-    in_force: Dict[str, Any] = {"kind": "process", "new_session": os.getsid(0) == os.getpid()}
-    in_force["rlimits"] = set_limits(limits)
-    if not sys.platform.startswith("linux"):
-        return {**in_force, "no_new_privileges": False, "landlock": None, "seccomp": False, **_reach(None, False)}
-    libc = ctypes.CDLL(None, use_errno=True)
-    privileges = libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
-    landlock = _restrict_files(libc, readable)
-    seccomp = _restrict_calls(libc)
+    kind = "none" if readable is None else "process"
+    in_force: Dict[str, Any] = {"kind": kind, "new_session": os.getsid(0) == os.getpid()}
+    privileges, landlock, seccomp, others = False, None, False, 0
+    if readable is not None and sys.platform.startswith("linux"):
+        others = len(os.listdir("/proc/self/task")) - 1
+        libc = ctypes.CDLL(None, use_errno=True)
+        privileges = libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+        landlock = _restrict_files(libc, readable)
+        seccomp = _restrict_calls(libc)
     return {
         **in_force,
         "no_new_privileges": privileges,
         "landlock": landlock,
         "seccomp": seccomp,
-        **_reach(landlock, seccomp),
-    }
-
-
-def _reach(landlock: Optional[int], seccomp: bool) -> Dict[str, str]:
-    """What a model can still reach, in words."""
-    return {
+        "threads_without_walls": others,
         "network": "none" if seccomp else "open",
         "files": ("model and libraries, read only" if landlock else "all, read only") if seccomp else "open",
     }
+
+
+def missing_walls(in_force: Mapping[str, Any]) -> List[str]:
+    """What a stranger's model may not run without; our own container stands in for Landlock, as it has no files."""
+    container = in_force.get("container")
+    no_files = container is not None and container["read_only"] and not container["capabilities"]
+    missing = [] if in_force["landlock"] or no_files else ["Landlock"]
+    missing += [] if in_force["seccomp"] else ["seccomp"]
+    return missing + (["walls around every thread"] if in_force["threads_without_walls"] else [])
 
 
 def die_with_parent() -> None:
@@ -95,12 +100,11 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, 9, 0, 0, 0)
 
 
-def set_limits(limits: Limits) -> Dict[str, int]:
+def set_limits(limits: Limits, gauge: MemoryGauge) -> Dict[str, int]:
     """Set resource limits for good, and return them by name. Memory counts on top of what is mapped now."""
-    mapped, written = _mapped_bytes()
     wanted = {
-        "AS": mapped + limits.memory_bytes + (1 << 30),  # thread stacks and arenas are mapped, not used
-        "DATA": written + limits.memory_bytes,
+        "AS": gauge.read("VmSize") + limits.memory_bytes + (1 << 30),  # thread stacks and arenas are mapped, not used
+        "DATA": gauge.read("VmData") + gauge.read("VmStk") + limits.memory_bytes,
         "FSIZE": limits.file_bytes,
         "NOFILE": limits.open_files,
         "CORE": 0,
@@ -116,15 +120,30 @@ def set_limits(limits: Limits) -> Dict[str, int]:
     return in_force
 
 
-def _mapped_bytes() -> Tuple[int, int]:
-    """This process's address space and its writable private part, in bytes (0 where the system does not tell)."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            fields = file.read().split()
-    except OSError:
-        return 0, 0
-    page = resource.getpagesize()
-    return int(fields[0]) * page, int(fields[5]) * page
+class MemoryGauge:
+    """This process's memory, Torch included, in bytes. Opened before the walls go up.
+
+    The system's own account (``ru_maxrss``) begins with what the program held that started this one, so on Linux the
+    process's status is read, which does not.
+    """
+
+    def __init__(self) -> None:
+        try:
+            self._status = os.open("/proc/self/status", os.O_RDONLY)
+        except OSError:
+            self._status = -1
+
+    def read(self, name: str) -> int:
+        """One of the sizes in ``/proc/self/status``; 0 where the system does not tell."""
+        if self._status < 0:
+            return 0
+        found = re.search(rb"^%s:\s*(\d+) kB" % name.encode(), os.pread(self._status, 1 << 14, 0), re.MULTILINE)
+        return int(found.group(1)) * 1024 if found else 0
+
+    def peak(self) -> int:
+        """The most memory held so far."""
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        return self.read("VmHWM") or own
 
 
 def _restrict_files(libc: Any, readable: Iterable[str]) -> Optional[int]:
@@ -164,48 +183,47 @@ def _restrict_calls(libc: Any) -> bool:
     return bool(libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, header, 0, 0) == 0)
 
 
-def call_filter(machine: str, pid: int) -> Optional[bytes]:
-    """The seccomp program for a machine type as classic BPF, or None where its call numbers are not known here."""
-    if machine not in _AUDIT_ARCH:
-        return None
-    column = list(_AUDIT_ARCH).index(machine)
-    numbers = {name: number for name, row in NUMBERS.items() for number in [row[column]] if number is not None}
-    code: List[bytes] = [
-        _op(_LOAD, 4),
-        _op(_JUMP_EQUAL, _AUDIT_ARCH[machine], 1, 0),
-        _op(_RETURN, _KILL),
-        _op(_LOAD, 0),
-        _op(_JUMP_AT_LEAST, _X32_BIT, 0, 1),
-        _op(_RETURN, _KILL),
-    ]
-    for name in ALLOWED:
-        if name in numbers:
-            code += [_op(_JUMP_EQUAL, numbers[name], 0, 1), _op(_RETURN, _ALLOW)]
-    for name in MISSING:  # callers fall back to the older call, whose arguments a filter can read
-        code += [_op(_JUMP_EQUAL, numbers[name], 0, 1), _op(_RETURN, _ERRNO | _ENOSYS)]
-    code += _when(numbers.get("open"), argument=1, jump=(_JUMP_ANY_BIT, _OPEN_FOR_WRITING), allow=False)
-    code += _when(numbers["openat"], argument=2, jump=(_JUMP_ANY_BIT, _OPEN_FOR_WRITING), allow=False)
-    code += _when(numbers["clone"], argument=0, jump=(_JUMP_ANY_BIT, _CLONE_THREAD), allow=True)
-    code += _when(numbers["tgkill"], argument=0, jump=(_JUMP_EQUAL, pid), allow=True)
-    code += _when(numbers["prlimit64"], argument=0, jump=(_JUMP_EQUAL, 0), allow=True)
-    code += _when(numbers["prctl"], argument=0, jump=(_JUMP_EQUAL, _PR_SET_NAME), allow=True)
-    code.append(_op(_RETURN, _ERRNO | _EPERM))
-    return b"".join(code)
+def container_info() -> Dict[str, Any]:
+    """``kind`` and ``container`` for the report, or nothing outside of this project's image.
+
+    ``container`` holds ``network`` (``none`` or ``open``), ``read_only``, ``capabilities`` (how many),
+    ``no_new_privileges``, ``user`` (its number) and the limits ``memory_bytes`` and ``processes`` (None: no limit).
+    """
+    if CONTAINER_MARK not in os.environ:
+        return {}
+    status = _status()
+    described = {
+        "network": _network(),
+        "read_only": bool(os.statvfs("/").f_flag & os.ST_RDONLY),
+        "capabilities": bin(int(status.get("CapBnd", "0"), 16)).count("1"),
+        "no_new_privileges": status.get("NoNewPrivs") == "1",
+        "user": os.getuid(),
+        "memory_bytes": _limit("memory.max", "memory/memory.limit_in_bytes"),
+        "processes": _limit("pids.max", "pids/pids.max"),
+    }
+    return {"kind": "container", "container": described}
 
 
-def _op(code: int, operand: int, when_true: int = 0, when_false: int = 0) -> bytes:
-    return struct.pack("<HBBI", code, when_true, when_false, operand)
+def _status() -> Dict[str, str]:
+    """This process as the kernel describes it."""
+    with suppress(OSError), open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        return {key: value.strip() for key, _, value in (line.partition(":") for line in file)}
+    return {}
 
 
-def _when(number: Optional[int], argument: int, jump: Sequence[int], allow: bool) -> List[bytes]:
-    """Instructions that decide one call by the low word of one argument."""
-    if number is None:
-        return []
-    yes, no = (_ALLOW, _ERRNO | _EPERM) if allow else (_ERRNO | _EPERM, _ALLOW)
-    return [
-        _op(_JUMP_EQUAL, number, 0, 4),
-        _op(_LOAD, 16 + 8 * argument),
-        _op(jump[0], jump[1], 0, 1),
-        _op(_RETURN, yes),
-        _op(_RETURN, no),
-    ]
+def _network() -> str:
+    """``none`` where there is no way out but back to this container."""
+    try:
+        interfaces = set(os.listdir("/sys/class/net"))
+    except OSError:
+        return "open"
+    return "none" if interfaces <= {"lo"} else "open"
+
+
+def _limit(*files: str) -> Optional[int]:
+    """A limit of this control group, by the file's name in either version of control groups."""
+    for name in files:
+        with suppress(OSError, ValueError), open(f"/sys/fs/cgroup/{name}", encoding="ascii") as file:
+            limit = int(file.read())
+            return limit if limit < 1 << 60 else None
+    return None

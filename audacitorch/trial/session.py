@@ -1,35 +1,99 @@
 """A model's trial as a check uses it: started early, so that torch is imported while the parent reads files.
 
-The session also finds the message behind an abort: 1.9.0 ends the process while it builds some errors' text, because
-it can't read the debug members that a newer PyTorch wrote; a copy without them gives the text.
+The session folds what the worker tells into one :class:`Trial`. It also finds the message behind an abort: 1.9.0 ends
+the process while it builds some errors' text, because it can't read the debug members that a newer PyTorch wrote; a
+copy without them gives the text.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import re
 import shutil
+import sys
 import tempfile
+import time
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Type, TypeVar
 
-from audacitorch.trial.link import TrialUnavailable, Worker
-from audacitorch.trial.observations import SIGNAL, Trial
-from audacitorch.trial.plan import Plan, PlannedPass
-from audacitorch.trial.run import run_trial
+from audacitorch.trial.observations import EXCEPTION, FINISHED, MEMORY, SIGNAL, Pass, Trial
+from audacitorch.trial.plan import WHOLE_BLOCK, Plan, PlannedPass
+from audacitorch.trial.process import Ending, Worker
+from audacitorch.trial.protocol import (
+    Begin,
+    Done,
+    Event,
+    LeftOut,
+    Loaded,
+    LoadFailed,
+    Measured,
+    OutOfTime,
+    Passed,
+    Ready,
+    TrialUnavailable,
+    Walls,
+)
+from audacitorch.version import TORCH_VERSION
 
-#: Makes a worker that has a folder of its own for scratch.
-WorkerStarter = Callable[[str], Worker]
+#: Makes a worker for a model, with a folder of its own for scratch: ``start(scratch, model)``.
+WorkerStarter = Callable[[str, str], Worker]
 
+SANDBOXES = ("auto", "process", "container")
 _DEBUG_SUFFIX = ".debug_pkl"
 #: Copying more than this to find a clearer message is not worth the wait.
 _LARGEST_COPY = 4 << 30
+_LONGEST_NATIVE_MESSAGE = 4000
+
+Kind = TypeVar("Kind", bound=Event)
+
+
+def worker_starter(sandbox: str = "auto") -> WorkerStarter:
+    """What starts a worker in ``sandbox``; ``auto`` takes a process where Torch 1.9.0 is, and a container elsewhere.
+
+    The starter, not this function, raises TrialUnavailable where that sandbox is not available.
+    """
+    python = torch_python()
+    if sandbox == "process" or (sandbox == "auto" and python is not None):
+        if python is None:
+            return _unavailable(
+                f"Torch {TORCH_VERSION} is not installed here: run scripts/setup, or name a Python that has it in "
+                "AUDACITORCH_PYTHON, or use --sandbox container."
+            )
+        return lambda scratch, model: Worker.in_process_sandbox(python, scratch, model)
+    from audacitorch.trial.container import ContainerWorker
+
+    return ContainerWorker
+
+
+def _unavailable(reason: str) -> WorkerStarter:
+    def start(scratch: str, model: str) -> Worker:
+        raise TrialUnavailable(reason)
+
+    return start
+
+
+def torch_python() -> Optional[str]:
+    """The Python that runs models: ``$AUDACITORCH_PYTHON``, or this one where it has Torch 1.9.0, or None.
+
+    Torch is found without importing it; the worker's ``ready`` event tells its version for certain.
+    """
+    named = os.environ.get("AUDACITORCH_PYTHON")
+    if named:
+        return named
+    spec = importlib.util.find_spec("torch")
+    if spec is None or spec.origin is None:
+        return None
+    version = Path(spec.origin).with_name("version.py")
+    return sys.executable if version.is_file() and f"'{TORCH_VERSION}" in version.read_text() else None
 
 
 class TrialSession:
     """A worker that is importing torch, and the scratch folder that it has. A context manager."""
 
-    def __init__(self, start_worker: WorkerStarter) -> None:
+    def __init__(self, start_worker: WorkerStarter, model: Path) -> None:
         """Start the worker.
 
         Raises:
@@ -37,10 +101,10 @@ class TrialSession:
         """
         self._start_worker = start_worker
         self._stack = ExitStack()
-        self._scratch = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="audacitorch-"))
         with ExitStack() as on_failure:
             on_failure.push(self._stack)
-            self._worker = self._stack.enter_context(start_worker(self._scratch))
+            self._scratch = self._stack.enter_context(scratch_folder())
+            self._worker = self._stack.enter_context(start_worker(self._scratch, str(model)))
             on_failure.pop_all()
 
     def __enter__(self) -> TrialSession:
@@ -52,7 +116,7 @@ class TrialSession:
     def run(self, plan: Plan, meanwhile: Callable[[], None] = lambda: None) -> Trial:
         """Run the plan's passes, and where the process was ended look for the reason that 1.9.0 could not tell.
 
-        ``meanwhile`` is called once, when the worker has its orders.
+        ``meanwhile`` is called once, when the worker has its plan.
 
         Raises:
             TrialUnavailable: nothing can be said about the model, for a reason that is not the model's.
@@ -73,13 +137,109 @@ class TrialSession:
             planned = PlannedPass(step.purpose, step.signal, step.track_samples, step.track_channels)
             again = replace(again, task="trial", passes=(planned,))
         try:
-            with tempfile.TemporaryDirectory(dir=self._scratch) as scratch, self._start_worker(scratch) as worker:
+            with scratch_folder(self._scratch) as scratch, self._start_worker(scratch, str(copy)) as worker:
                 second = run_trial(worker, again)
         except TrialUnavailable:
             return None  # what the first run showed stands without it
         failures = [second.load_failure, *(done.failure for done in second.passes)]
         messages = [failure.message for failure in failures if failure is not None]
         return messages[0] if messages else None
+
+
+def scratch_folder(parent: Optional[str] = None) -> tempfile.TemporaryDirectory[str]:
+    """A temporary folder for a worker.
+
+    Raises:
+        TrialUnavailable: there is no place for one.
+    """
+    try:
+        return tempfile.TemporaryDirectory(prefix="audacitorch-", dir=parent)
+    except OSError as error:
+        raise TrialUnavailable(f"No temporary folder can be made: {error.strerror or error}.") from error
+
+
+def run_trial(worker: Worker, plan: Plan, meanwhile: Callable[[], None] = lambda: None) -> Trial:
+    """Give a started worker its plan, do something else ``meanwhile``, and observe it to its end.
+
+    Raises:
+        TrialUnavailable: the model was not run, or not in Torch 1.9.0; nothing can be said about it.
+    """
+    worker.begin(plan)
+    meanwhile()
+    seen: Dict[Type[Event], List[Event]] = {}
+    start = time.monotonic()
+    try:
+        for event in worker.events():
+            seen.setdefault(type(event), []).append(event)
+            if isinstance(event, Walls):
+                start = time.monotonic()
+    except OutOfTime:
+        if Walls not in seen:
+            raise TrialUnavailable("The worker did not start in time: is the machine overloaded?") from None
+    if Walls not in seen:
+        raise TrialUnavailable(f"The worker did not start: {worker.last_words()}.")
+    return _fold(seen, plan, worker, time.monotonic() - start)
+
+
+def _fold(seen: Mapping[Type[Event], List[Event]], plan: Plan, worker: Worker, seconds: float) -> Trial:
+    """One value out of everything that was seen, in whatever way the worker ended."""
+
+    def all_of(kind: Type[Kind]) -> List[Kind]:
+        return [event for event in seen.get(kind, []) if isinstance(event, kind)]
+
+    ready, walls, loaded, load_failed = all_of(Ready), all_of(Walls), all_of(Loaded), all_of(LoadFailed)
+    passes, begun = [event.done for event in all_of(Passed)], all_of(Begin)
+    failure = load_failed[0].failure if load_failed else None
+    if failure is not None:
+        ending = Ending(MEMORY if failure.memory else EXCEPTION)
+    else:
+        ending = Ending(FINISHED) if Done in seen else worker.ending()
+    peaks = [event.peak_memory_bytes for event in walls]
+    peaks += [event.peak_memory_bytes for event in loaded] + [event.peak_memory_bytes for event in all_of(Done)]
+    return Trial(
+        ended=ending.kind,
+        stage="forward" if loaded else "load",
+        signal=ending.signal,
+        reason=ending.reason,
+        sandbox={**ready[0].sandbox, **walls[0].sandbox},
+        torch=ready[0].torch,
+        load_seconds=loaded[0].seconds if loaded else None,
+        load_failure=failure,
+        native_message=native_message(worker.stderr) if ending.kind in (SIGNAL, MEMORY) else "",
+        passes=tuple(passes),
+        unfinished=begun[-1].input if len(begun) > len(passes) else None,
+        left_out=tuple(f"{event.what} ({event.why})" for event in all_of(LeftOut)),
+        realtime_factor=_realtime_factor(passes, plan.sample_rate),
+        peak_memory_bytes=peaks[-1] if Done in seen else worker.peak_memory_bytes or peaks[-1],
+        seconds=seconds,
+        **_measured(all_of(Measured)),
+    )
+
+
+def _measured(events: List[Measured]) -> Dict[str, Any]:
+    """The trial's fields that comparing passes gave."""
+    return {
+        field.name: value
+        for event in events
+        for field in fields(event)
+        for value in [getattr(event, field.name)]
+        if value is not None
+    }
+
+
+def _realtime_factor(passes: List[Pass], sample_rate: int) -> Optional[float]:
+    """Seconds of computing for a second of audio, from the whole block, or the longest that worked."""
+    timed = [p for p in passes if p.output is not None and p.seconds is not None and not p.first and p.samples]
+    if not timed:
+        return None
+    typical = min(timed, key=lambda p: (abs(p.track_samples - WHOLE_BLOCK), p.seconds))
+    return (typical.seconds or 0.0) * sample_rate / typical.samples
+
+
+def native_message(stderr: str) -> str:
+    """What the process wrote when it ended, without the stack of C++ frames."""
+    kept = [line for line in stderr.splitlines() if not re.match(r"frame #\d+:|<omitting", line)]
+    return "\n".join(kept).strip()[:_LONGEST_NATIVE_MESSAGE]
 
 
 def copy_without_debug(model: Path, copy: Path) -> bool:

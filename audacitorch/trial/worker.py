@@ -1,16 +1,14 @@
-"""The program in which a stranger's model runs: Torch 1.9.0, a plan, a sandbox, and JSON lines out.
+"""The program in which a stranger's model runs: walls, Torch 1.9.0, a plan, and events out.
 
 :mod:`audacitorch.trial.process` starts it. It reads one plan as a JSON line from standard input, and writes what it
-sees to standard output as soon as it is seen: when a model ends the process, everything before that is there. Nothing
-here judges, and nothing here imports more than torch, the host's arithmetic and the standard library; torchaudio least
-of all, whose operators Audacity lacks.
-
-Events: ``ready``, ``sandbox``, ``loaded``, ``load-failed``, ``begin``, ``pass``, ``left-out``, ``minimum``,
-``repeat``, ``seam``, ``block``, ``done``; their fields are those of :mod:`audacitorch.trial.observations`.
+sees to standard output as soon as it is seen; :mod:`audacitorch.trial.protocol` has the events. Nothing here judges,
+and nothing here imports more than torch, the host's arithmetic and the standard library; torchaudio least of all,
+whose operators Audacity lacks.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
@@ -18,8 +16,20 @@ import sysconfig
 import time
 from typing import Any, List, Optional
 
-from audacitorch.trial import sandbox, surroundings
-from audacitorch.trial.worker_io import EventWriter, MemoryGauge, describe_failure
+from audacitorch.trial import sandbox
+from audacitorch.trial.plan import Plan
+from audacitorch.trial.protocol import (
+    PROTOCOL_VERSION,
+    Done,
+    EventWriter,
+    Loaded,
+    LoadFailed,
+    Ready,
+    Refused,
+    Walls,
+    decode,
+    describe_failure,
+)
 
 
 def main() -> None:
@@ -28,44 +38,60 @@ def main() -> None:
     events = EventWriter(os.fdopen(os.dup(1), "wb"))
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)  # a model may print: events are ours alone
+    model, walled = sys.argv[2], sys.argv[3] != "open"
+    gauge, in_force = sandbox.MemoryGauge(), sandbox.container_info()  # read while /proc can be
+    in_force = {**sandbox.put_up_walls(_readable(model) if walled else None), **in_force}
+    missing = sandbox.missing_walls(in_force) if walled else []
+    if missing:
+        events.emit(
+            Refused(f"This machine has no {' and no '.join(missing)}, so a model can't be locked in. {_WAYS_OUT}")
+        )
+        return
     import torch
 
-    events.emit("ready", torch=torch.__version__)
+    events.emit(Ready(torch.__version__, PROTOCOL_VERSION, in_force))
+    from audacitorch.trial.forward import render_blocks
     from audacitorch.trial.passes import Passes
-    from audacitorch.trial.render import render_blocks
 
     line = sys.stdin.buffer.readline()
     if not line:
         return  # the parent found reason not to run the model
-    plan = json.loads(line)
+    plan: Plan = decode(Plan, json.loads(line), "plan")
     started = time.perf_counter()
-    limits = sandbox.Limits(memory_bytes=plan["memory_bytes"])
-    around, gauge = surroundings.container_around(), MemoryGauge()  # opened while /proc can be
-    walls = sandbox.lock_down(limits, _readable(plan["model"], torch.__file__))
-    events.emit("sandbox", sandbox={**walls, **around}, peak_memory_bytes=gauge.peak())
-    model = _load(plan["model"], events, gauge)
-    if model is not None and plan["task"] == "trial":
-        Passes(model, plan, events, started).run()
-    elif model is not None and plan["task"] == "render":
-        render_blocks(model, plan, events, sys.stdin.buffer)
-    events.emit("done", seconds=time.perf_counter() - started, peak_memory_bytes=gauge.peak())
+    limits = sandbox.set_limits(sandbox.Limits(memory_bytes=plan.memory_bytes), gauge)
+    events.emit(Walls({"rlimits": limits}, gauge.peak()))
+    loaded = _load(plan.model, events, gauge)
+    if loaded is not None and plan.task == "trial":
+        Passes(loaded, plan, events, started).run()
+    elif loaded is not None and plan.task == "render":
+        render_blocks(loaded, plan, events, sys.stdin.buffer)
+    events.emit(Done(time.perf_counter() - started, gauge.peak()))
     os._exit(0)  # a model's destructors have no say in how the trial ended
 
 
-def _readable(model: str, torch_file: str) -> List[str]:
-    """What a computing process may still read: the model, libraries, and what they ask about the machine."""
+_WAYS_OUT = (
+    "Use --sandbox container, or Linux 5.13 or newer with Landlock and seccomp; --sandbox none runs the model open, "
+    "with everything that you may do."
+)
+
+
+def _readable(model: str) -> List[str]:
+    """What a computing process may read: the model, libraries, and what they ask about the machine."""
+    torch = importlib.util.find_spec("torch")
+    site_packages = [os.path.dirname(os.path.dirname(torch.origin))] if torch and torch.origin else []
     return [
         model,
-        os.path.dirname(torch_file),
+        *site_packages,
         os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
-        sysconfig.get_path("stdlib"),
-        *("/lib", "/lib64", "/usr/lib", "/usr/local/lib"),
+        *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib")),
+        *(os.path.join(prefix, "lib") for prefix in (sys.base_prefix, sys.base_exec_prefix)),
+        *("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache"),
         *("/dev/null", "/dev/urandom", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat"),
         *("/sys/devices/system/cpu", "/sys/devices/system/node"),
     ]
 
 
-def _load(path: str, events: EventWriter, gauge: MemoryGauge) -> Optional[Any]:
+def _load(path: str, events: EventWriter, gauge: sandbox.MemoryGauge) -> Optional[Any]:
     """Load as the host does, on the CPU and in eval mode. Code of the model runs here already."""
     import torch
 
@@ -74,7 +100,7 @@ def _load(path: str, events: EventWriter, gauge: MemoryGauge) -> Optional[Any]:
         with torch.no_grad():
             model = torch.jit.load(path, map_location="cpu").eval()  # type: ignore[attr-defined,no-untyped-call]
     except Exception as error:
-        events.emit("load-failed", failure=describe_failure(error))
+        events.emit(LoadFailed(describe_failure(error)))
         return None
-    events.emit("loaded", seconds=time.perf_counter() - start, peak_memory_bytes=gauge.peak())
+    events.emit(Loaded(time.perf_counter() - start, gauge.peak()))
     return model

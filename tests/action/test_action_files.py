@@ -11,7 +11,7 @@ from typing import Any, Dict, List
 import pytest
 import yaml
 
-from audacitorch.trial.engine import DEFAULT_IMAGE
+from audacitorch.trial.container import DEFAULT_IMAGE
 from audacitorch.version import TORCH_VERSION, __version__
 from tests.action.runner import STANDINS, UPLOAD
 from tests.image import ROOT

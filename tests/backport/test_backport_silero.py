@@ -11,8 +11,7 @@ import pytest
 from audacitorch.backport import backport
 from audacitorch.trial.observations import FINISHED
 from audacitorch.trial.plan import Plan
-from audacitorch.trial.process import WorkerProcess, torch_python
-from audacitorch.trial.session import TrialSession
+from audacitorch.trial.session import TrialSession, torch_python, worker_starter
 from tests.archive.zips import silero
 from tests.backport.signals import numbers
 
@@ -28,11 +27,11 @@ PROBABILITIES = (0.0032373, 0.3231506, 0.1722983, 0.004033)
 PROGRAM = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
-import torch
 from audacitorch.trial import sandbox
 from audacitorch.trial.worker import _readable
 blocks = json.load(sys.stdin)
-sandbox.lock_down(sandbox.Limits(memory_bytes=2 << 30), _readable(sys.argv[2], torch.__file__))
+sandbox.put_up_walls(_readable(sys.argv[2]))
+import torch
 model = torch.jit.load(sys.argv[2])
 with torch.no_grad():
     print(json.dumps([model(torch.tensor([block]), rate).item() for rate, block in blocks]))
@@ -57,7 +56,7 @@ def backported(tmp_path_factory) -> Path:
 
 def test_a_published_model_that_ended_the_process_loads_in_the_worker(backported):
     plan = Plan(str(backported), "waveform-to-waveform", 16000, False, task="load", seconds=60.0)
-    with TrialSession(lambda scratch: WorkerProcess.in_process_sandbox(str(torch_python()), scratch)) as session:
+    with TrialSession(worker_starter("process"), backported) as session:
         trial = session.run(plan)
     assert (trial.ended, trial.load_failure, trial.native_message) == (FINISHED, None, "")
 

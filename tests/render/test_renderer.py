@@ -15,7 +15,8 @@ import numpy as np  # noqa: E402
 
 from audacitorch.commands.run import track_names  # noqa: E402
 from audacitorch.render.renderer import AudioError, Renderer, Rendering  # noqa: E402
-from audacitorch.trial.process import WorkerProcess, torch_python  # noqa: E402
+from audacitorch.trial.process import Worker  # noqa: E402
+from audacitorch.trial.session import torch_python  # noqa: E402
 from tests.trial import modules  # noqa: E402
 
 pytestmark = [pytest.mark.torch, pytest.mark.skipif(torch_python() is None, reason="Torch 1.9.0 is not here")]
@@ -37,7 +38,7 @@ def render(tmp_path: Path) -> Render:
         model, clip = tmp_path / "model.pt", tmp_path / f"{name}.wav"
         torch.jit.script(module.eval()).save(str(model))
         soundfile.write(clip, audio, rate, "FLOAT")
-        with WorkerProcess.in_process_sandbox(str(torch_python()), str(tmp_path)) as worker:
+        with Worker.in_process_sandbox(str(torch_python()), str(tmp_path), str(tmp_path / "model.pt")) as worker:
             return Renderer(model, metadata, **limits).render(worker, clip, tmp_path / "out")
 
     return run
@@ -122,13 +123,13 @@ def test_more_than_two_channels_are_no_track(render: Render) -> None:
 def test_what_is_no_audio_is_told(tmp_path: Path) -> None:
     text = tmp_path / "song.wav"
     text.write_text("no audio")
-    with WorkerProcess.in_process_sandbox(str(torch_python()), str(tmp_path)) as worker:
+    with Worker.in_process_sandbox(str(torch_python()), str(tmp_path), str(tmp_path / "model.pt")) as worker:
         with pytest.raises(AudioError, match="can't be read as audio"):
             Renderer(tmp_path / "model.pt", EFFECT).render(worker, text, tmp_path)
 
 
 def test_an_audio_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with WorkerProcess.in_process_sandbox(str(torch_python()), str(tmp_path)) as worker:
+    with Worker.in_process_sandbox(str(torch_python()), str(tmp_path), str(tmp_path / "model.pt")) as worker:
         with pytest.raises(AudioError, match=r"nowhere\.wav can't be read as audio: No such file"):
             Renderer(tmp_path / "model.pt", EFFECT).render(worker, tmp_path / "nowhere.wav", tmp_path)
 
@@ -138,7 +139,7 @@ def test_a_name_that_is_not_utf_8_is_read_and_written(render: Render, tmp_path: 
     odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/r\xe9sum\xe9"))
     odd.mkdir()
     clip = (tmp_path / "plain.wav").rename(odd / os.fsdecode(b"\xff.wav"))
-    with WorkerProcess.in_process_sandbox(str(torch_python()), str(tmp_path)) as worker:
+    with Worker.in_process_sandbox(str(torch_python()), str(tmp_path), str(tmp_path / "model.pt")) as worker:
         rendering = Renderer(tmp_path / "model.pt", EFFECT).render(worker, clip, odd)
     assert soundfile.info(os.fsencode(rendering.written[0])).frames == 500
 
@@ -146,6 +147,6 @@ def test_a_name_that_is_not_utf_8_is_read_and_written(render: Render, tmp_path: 
 def test_results_that_have_no_place_to_go_are_told(tmp_path: Path) -> None:
     clip = tmp_path / "song.wav"
     soundfile.write(clip, noise(10), 44100, "FLOAT")
-    with WorkerProcess.in_process_sandbox(str(torch_python()), str(tmp_path)) as worker:
+    with Worker.in_process_sandbox(str(torch_python()), str(tmp_path), str(tmp_path / "model.pt")) as worker:
         with pytest.raises(AudioError, match="can't be made the folder for results"):
             Renderer(tmp_path / "model.pt", EFFECT).render(worker, clip, clip)

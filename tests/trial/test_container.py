@@ -14,14 +14,12 @@ from typing import List
 
 import pytest
 
-from audacitorch.trial import engine
+from audacitorch.trial import container
 from audacitorch.trial.container import PARENT_LABEL, ContainerWorker
-from audacitorch.trial.link import TrialUnavailable
 from audacitorch.trial.observations import FINISHED, MEMORY, SIGNAL, TIMEOUT, Trial
 from audacitorch.trial.plan import Plan, PlannedPass, standard_passes
-from audacitorch.trial.run import run_trial
-from audacitorch.trial.session import TrialSession
-from audacitorch.trial.workers import worker_starter
+from audacitorch.trial.protocol import Ready, TrialUnavailable
+from audacitorch.trial.session import TrialSession, run_trial, worker_starter
 from tests.image import ROOT, built_image, docker
 from tests.test_repos import copy_of
 
@@ -41,7 +39,7 @@ def plan_for(name: str, **changes: object) -> Plan:
 
 
 def tried(plan: Plan, sandbox: str = "container") -> Trial:
-    with TrialSession(worker_starter(sandbox)) as session:
+    with TrialSession(worker_starter(sandbox), Path(plan.model)) as session:
         return session.run(plan)
 
 
@@ -129,7 +127,7 @@ def test_a_model_that_eats_memory_meets_the_limit() -> None:
 
 
 def test_a_worker_without_orders_makes_no_container(tmp_path: Path) -> None:
-    with ContainerWorker(str(tmp_path)):
+    with ContainerWorker(str(tmp_path), "model.pt"):
         assert containers() == []
 
 
@@ -156,12 +154,12 @@ def test_real_audio_goes_through_the_container(tmp_path: Path) -> None:
 
 PARENT = """
 import sys
+from pathlib import Path
 from audacitorch.trial.plan import Plan, PlannedPass
-from audacitorch.trial.session import TrialSession
-from audacitorch.trial.workers import worker_starter
+from audacitorch.trial.session import TrialSession, run_trial, worker_starter
 plan = Plan(sys.argv[1], "waveform-to-waveform", 48000, False, seconds=120.0, memory_bytes=2 << 30,
             passes=(PlannedPass("length", "noise", 2048),))
-with TrialSession(worker_starter("container")) as session:
+with TrialSession(worker_starter("container"), Path(sys.argv[1])) as session:
     session.run(plan, lambda: print("running", flush=True))
 """
 
@@ -183,11 +181,11 @@ def test_no_container_outlives_a_parent_that_was_killed() -> None:
 
 def test_a_container_that_somebody_ends_is_nobodys_fault() -> None:
     plan = replace(plan_for("endless-loop"), passes=(PlannedPass("length", "noise", 2048),))
-    with TrialSession(worker_starter("container")) as session:
+    with TrialSession(worker_starter("container"), Path(plan.model)) as session:
         worker = session._worker
         events = worker.events()
         worker.begin(plan)
-        assert next(events)[0]["event"] == "ready"
+        assert isinstance(next(events), Ready)
         docker("kill", *containers())
         list(events)
         with pytest.raises(TrialUnavailable, match="ended from outside"):
@@ -196,14 +194,14 @@ def test_a_container_that_somebody_ends_is_nobodys_fault() -> None:
 
 def test_an_engine_that_is_not_there_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
-    with pytest.raises(TrialUnavailable, match="no Docker engine answers"):
-        ContainerWorker(str(tmp_path))
+    with pytest.raises(TrialUnavailable, match="No Docker engine answers"):
+        ContainerWorker(str(tmp_path), "model.pt")
 
 
 def test_an_image_that_is_not_there_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AUDACITORCH_IMAGE", "127.0.0.1:9/nobody/nothing:v0")
     with pytest.raises(TrialUnavailable, match=r"can't be pulled .*docker build"):
-        ContainerWorker(str(tmp_path))
+        ContainerWorker(str(tmp_path), "model.pt")
     repo = copy_of("good-effect", tmp_path)
     done = subprocess.run(
         [sys.executable, "-m", "audacitorch", "check", str(repo), "--sandbox", "container"], capture_output=True
@@ -212,11 +210,13 @@ def test_an_image_that_is_not_there_is_told_with_what_to_do(monkeypatch: pytest.
 
 
 def test_an_image_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(engine, "__version__", "0.0.1")
-    with pytest.raises(TrialUnavailable, match=r"of audacitorch .*, and this is 0\.0\.1"):
-        ContainerWorker(str(tmp_path))
+    monkeypatch.setattr(container, "__version__", "0.0.1")
+    with pytest.raises(TrialUnavailable, match=r"of audacitorch .*, expected 0\.0\.1"):
+        ContainerWorker(str(tmp_path), "model.pt")
 
 
 def test_a_worker_that_can_not_be_started_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    with TrialSession(worker_starter("container")) as session, pytest.raises(TrialUnavailable, match="engine"):
-        run_trial(session._worker, replace(plan_for("good-effect"), memory_bytes=-(3 << 30)))
+    plan = replace(plan_for("good-effect"), memory_bytes=-(3 << 30))
+    with TrialSession(worker_starter("container"), Path(plan.model)) as session:
+        with pytest.raises(TrialUnavailable, match="memory"):
+            run_trial(session._worker, plan)

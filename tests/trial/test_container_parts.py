@@ -10,9 +10,8 @@ from typing import Any, Dict, List
 
 import pytest
 
-from audacitorch.trial import surroundings, warden
-from audacitorch.trial.container import ContainerWorker
-from audacitorch.trial.engine import DEFAULT_IMAGE, image_name, name_and_tag
+from audacitorch.trial import sandbox, supervisor
+from audacitorch.trial.container import DEFAULT_IMAGE, image_name, name_and_tag, run_command
 from audacitorch.version import __version__
 
 
@@ -36,36 +35,37 @@ def test_an_image_is_pulled_by_one_tag(name: str, parts: Any) -> None:
     assert name_and_tag(name) == parts
 
 
-def test_frames_come_in_any_pieces() -> None:
-    worker = ContainerWorker.__new__(ContainerWorker)
-    super(ContainerWorker, worker).__init__()
-    worker._received = bytearray()
-    frames = b"\x01\0\0\0\0\0\0\x03abc" + b"\x02\0\0\0\0\0\0\x04oops" + b"\x01\0\0\0\0\0\0\x02de"
-    got = b""
-    for byte in frames:
-        worker._received += bytes([byte])
-        got += b"".join(worker._frames())
-    assert (got, worker.stderr) == (b"abcde", "oops")
+def test_a_container_gets_no_more_than_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUDACITORCH_IMAGE", "mine:1")
+    command = run_command("name", '/models/a,b "c"/model.pt', 1 << 30)
+    assert command[:5] == ["docker", "run", "--rm", "--interactive", "--read-only"]
+    assert {"--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--memory=1073741824b"} <= set(
+        command
+    )
+    (mount,) = [option for option in command if option.startswith("--mount=")]
+    assert mount == '--mount=type=bind,"source=/models/a,b ""c""/model.pt",target=/model/model.pt,readonly'
+    assert command[command.index("mine:1") + 1 :] == ["-I", "-m", "audacitorch.trial.supervisor"]
 
 
 def test_nothing_is_around_outside_of_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(surroundings.MARK, raising=False)
-    assert surroundings.container_around() == {}
+    monkeypatch.delenv(sandbox.CONTAINER_MARK, raising=False)
+    assert sandbox.container_info() == {}
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="measured in /proc")
 def test_a_claim_alone_is_shown_for_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(surroundings.MARK, "1")
-    around = surroundings.container_around()["container"]
+    monkeypatch.setenv(sandbox.CONTAINER_MARK, "1")
+    around = sandbox.container_info()["container"]
     assert around["user"] == os.getuid()
     assert around["read_only"] is bool(os.statvfs("/").f_flag & os.ST_RDONLY)
 
 
-def run_warden(program: str, orders: bytes, monkeypatch_code: str = "") -> List[Dict[str, Any]]:
-    """What a warden writes whose worker is ``program``."""
+def run_supervisor(program: str, orders: bytes, monkeypatch_code: str = "") -> List[Dict[str, Any]]:
+    """What a supervisor writes whose worker is ``program``."""
     code = (
-        "from audacitorch.trial import warden\n"
-        f"warden.worker_command = lambda python: [python, '-c', {program!r}]\n{monkeypatch_code}\nwarden.main()"
+        "from audacitorch.trial import supervisor\n"
+        f"supervisor.worker_command = lambda python, model: [python, '-c', {program!r}]\n"
+        f"{monkeypatch_code}\nsupervisor.main()"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
@@ -80,28 +80,28 @@ def run_warden(program: str, orders: bytes, monkeypatch_code: str = "") -> List[
 PLAN = b'{"seconds": 5}\n'
 
 
-def test_the_warden_hands_on_orders_and_tells_how_it_ended() -> None:
-    ended = run_warden("import sys; line = sys.stdin.readline(); print(line, end=''); sys.exit(7)", PLAN)
+def test_the_supervisor_hands_on_orders_and_tells_how_it_ended() -> None:
+    ended = run_supervisor("import sys; line = sys.stdin.readline(); print(line, end=''); sys.exit(7)", PLAN)
     assert ended[0] == {"seconds": 5}
     assert (ended[1]["event"], ended[1]["status"]) == ("ended", 7)
     assert ended[1]["peak_memory_bytes"] > 1 << 20
 
 
-def test_the_warden_tells_a_signal() -> None:
-    assert run_warden("import os; os.abort()", PLAN)[-1]["status"] == -6
+def test_the_supervisor_tells_a_signal() -> None:
+    assert run_supervisor("import os; os.abort()", PLAN)[-1]["status"] == -6
 
 
-def test_the_warden_ends_a_worker_that_outruns_its_orders() -> None:
-    patience = "warden.EXTRA_SECONDS = 0.2"
-    assert run_warden("import time; time.sleep(60)", b'{"seconds": 0.3}\n', patience)[-1]["status"] == -9
+def test_the_supervisor_ends_a_worker_that_outruns_its_orders() -> None:
+    patience = "supervisor.EXTRA_SECONDS = 0.2"
+    assert run_supervisor("import time; time.sleep(60)", b'{"seconds": 0.3}\n', patience)[-1]["status"] == -9
 
 
-def test_the_warden_ends_a_worker_that_gets_no_orders() -> None:
-    assert run_warden("import time; time.sleep(60)", b"", "warden.IDLE_SECONDS = 0.3")[-1]["status"] == -9
+def test_the_supervisor_ends_a_worker_that_gets_no_orders() -> None:
+    assert run_supervisor("import time; time.sleep(60)", b"", "supervisor.IDLE_SECONDS = 0.3")[-1]["status"] == -9
 
 
-def test_the_warden_ends_the_worker_when_its_input_ends() -> None:
-    command = [sys.executable, "-c", "from audacitorch.trial import warden; warden.main()"]
+def test_the_supervisor_ends_the_worker_when_its_input_ends() -> None:
+    command = [sys.executable, "-c", "from audacitorch.trial import supervisor; supervisor.main()"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
     assert json.loads(done.stdout.splitlines()[-1])["status"] == -9
-    assert warden.IDLE_SECONDS > 600
+    assert supervisor.IDLE_SECONDS > 600

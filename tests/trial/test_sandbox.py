@@ -10,8 +10,7 @@ import textwrap
 
 import pytest
 
-from audacitorch.trial import sandbox
-from audacitorch.trial.syscalls import ALLOWED, CONDITIONAL, MISSING, NUMBERS
+from audacitorch.trial.seccomp import ALLOWED, CONDITIONAL, MISSING, NUMBERS, call_filter
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux") or platform.machine() not in ("x86_64", "aarch64"),
@@ -24,7 +23,9 @@ ATTEMPTS = textwrap.dedent(
     from audacitorch.trial import sandbox
     parent, secret, scratch, port = int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
     mine = os.path.join(scratch, "mine")
-    in_force = sandbox.lock_down(sandbox.Limits(memory_bytes=1 << 28), [sys.argv[5]])
+    gauge = sandbox.MemoryGauge()
+    in_force = sandbox.put_up_walls([sys.argv[5]])
+    in_force["rlimits"] = sandbox.set_limits(sandbox.Limits(memory_bytes=1 << 28), gauge)
     result = {}
 
     def attempt(name, action):
@@ -120,12 +121,12 @@ def test_landlock_hides_other_files(attempts, attempt):
 
 
 def test_an_unknown_machine_has_no_filter():
-    assert sandbox.call_filter("riscv64", 1) is None
+    assert call_filter("riscv64", 1) is None
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_every_jump_of_the_filter_stays_inside(machine):
-    program = sandbox.call_filter(machine, 1)
+    program = call_filter(machine, 1)
     instructions = [program[i : i + 8] for i in range(0, len(program), 8)]
     assert len(instructions) < 4096
     for position, instruction in enumerate(instructions):

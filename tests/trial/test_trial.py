@@ -10,8 +10,9 @@ torch = pytest.importorskip("torch")
 
 from audacitorch.trial.observations import EXCEPTION, FINISHED, MEMORY, TIMEOUT  # noqa: E402
 from audacitorch.trial.plan import Plan, PlannedPass, standard_passes  # noqa: E402
-from audacitorch.trial.process import TrialUnavailable, WorkerProcess, torch_python  # noqa: E402
-from audacitorch.trial.session import TrialSession, copy_without_debug  # noqa: E402
+from audacitorch.trial.process import Worker  # noqa: E402
+from audacitorch.trial.protocol import TrialUnavailable  # noqa: E402
+from audacitorch.trial.session import TrialSession, copy_without_debug, torch_python  # noqa: E402
 
 from . import modules  # noqa: E402
 
@@ -21,8 +22,17 @@ pytestmark = [
 ]
 
 
-def start(scratch):
-    return WorkerProcess.in_process_sandbox(torch_python(), scratch)
+def start(scratch, model):
+    return Worker.in_process_sandbox(torch_python(), scratch, model)
+
+
+def running(command):
+    def start_command(scratch, model):
+        worker = Worker()
+        worker.start(command, scratch, {})
+        return worker
+
+    return start_command
 
 
 def plan_for(model: Path, **changes) -> Plan:
@@ -51,7 +61,7 @@ def saved(tmp_path):
 
 
 def try_out(model: Path, **changes):
-    with TrialSession(start) as session:
+    with TrialSession(start, model) as session:
         return session.run(plan_for(model, **changes))
 
 
@@ -210,36 +220,37 @@ def test_a_broken_file_raises_and_its_message_is_kept(tmp_path):
 
 
 def test_another_torch_is_refused(saved):
-    command = [torch_python(), "-c", """print('{"event": "ready", "torch": "2.13.0"}')"""]
+    ready = '{"event": "ready", "torch": "2.13.0", "protocol": 2, "sandbox": {}}'
+    command = [torch_python(), "-c", f"print({ready!r})"]
     model = saved(modules.Booster())
     with (
-        TrialSession(lambda scratch: WorkerProcess(command, scratch)) as session,
+        TrialSession(running(command), model) as session,
         pytest.raises(TrialUnavailable, match=r"Torch 2\.13\.0"),
     ):
         session.run(plan_for(model))
 
 
-def test_a_worker_that_can_not_start_is_our_failure(saved):
+def test_a_worker_that_can_not_start_is_our_failure(saved, tmp_path):
     with pytest.raises(TrialUnavailable, match="can't be started"):
-        TrialSession(lambda scratch: WorkerProcess(["/nowhere/python"], scratch))
+        TrialSession(running(["/nowhere/python"]), tmp_path)
     model, command = saved(modules.Booster()), [torch_python(), "-c", "raise SystemExit('no')"]
     with (
-        TrialSession(lambda scratch: WorkerProcess(command, scratch)) as it,
+        TrialSession(running(command), model) as it,
         pytest.raises(TrialUnavailable, match="no"),
     ):
         it.run(plan_for(model))
 
 
-def test_the_worker_is_gone_after_the_session(saved):
-    with TrialSession(start) as session:
+def test_the_worker_is_gone_after_the_session(tmp_path):
+    with TrialSession(start, tmp_path) as session:
         pid = session._worker._process.pid
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
 
-def test_the_worker_sees_no_environment(saved, monkeypatch):
+def test_the_worker_sees_no_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    with TrialSession(start) as session:
+    with TrialSession(start, tmp_path) as session:
         environment = Path(f"/proc/{session._worker._process.pid}/environ").read_bytes()
     assert b"hf_secret" not in environment
 

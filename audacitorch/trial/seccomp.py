@@ -1,12 +1,14 @@
-"""System calls that a model's computing needs, and their numbers on the machines that Torch 1.9.0 was built for.
+"""The seccomp filter: the system calls that computing needs, on the machines that Torch 1.9.0 was built for.
 
 Left out on purpose is everything that reaches another process, the network, another file's content or attributes,
-or a privilege. Numbers: the Linux kernel's unistd tables.
+or a privilege. Sources: the Linux kernel's unistd tables, linux/seccomp.h, linux/audit.h.
 """
 
 from __future__ import annotations
 
-from typing import Dict, Optional, Tuple
+import os
+import struct
+from typing import Dict, List, Optional, Sequence, Tuple
 
 #: Name → number on x86_64 and on aarch64 (None where that machine has no such call).
 NUMBERS: Dict[str, Tuple[Optional[int], Optional[int]]] = {
@@ -103,7 +105,63 @@ NUMBERS: Dict[str, Tuple[Optional[int], Optional[int]]] = {
 #: Answered with "no such call", so that callers take the older call, which a filter can judge.
 MISSING = ("clone3", "openat2", "faccessat2")
 
-#: Decided by an argument: see `sandbox.call_filter`.
+#: Decided by an argument: see :func:`call_filter`.
 CONDITIONAL = ("open", "openat", "clone", "tgkill", "prlimit64", "prctl")
 
 ALLOWED = tuple(name for name in NUMBERS if name not in MISSING + CONDITIONAL)
+
+_AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_X32_BIT = 0x40000000
+_ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
+_EPERM, _ENOSYS = 1, 38
+_LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_OPEN_FOR_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+_CLONE_THREAD = 0x00010000
+_PR_SET_NAME = 15
+
+
+def call_filter(machine: str, pid: int) -> Optional[bytes]:
+    """The seccomp program for a machine type as classic BPF, or None where its call numbers are not known here."""
+    if machine not in _AUDIT_ARCH:
+        return None
+    column = list(_AUDIT_ARCH).index(machine)
+    numbers = {name: number for name, row in NUMBERS.items() for number in [row[column]] if number is not None}
+    code: List[bytes] = [
+        _op(_LOAD, 4),
+        _op(_JUMP_EQUAL, _AUDIT_ARCH[machine], 1, 0),
+        _op(_RETURN, _KILL),
+        _op(_LOAD, 0),
+        _op(_JUMP_AT_LEAST, _X32_BIT, 0, 1),
+        _op(_RETURN, _KILL),
+    ]
+    for name in ALLOWED:
+        if name in numbers:
+            code += [_op(_JUMP_EQUAL, numbers[name], 0, 1), _op(_RETURN, _ALLOW)]
+    for name in MISSING:  # callers fall back to the older call, whose arguments a filter can read
+        code += [_op(_JUMP_EQUAL, numbers[name], 0, 1), _op(_RETURN, _ERRNO | _ENOSYS)]
+    code += _when(numbers.get("open"), argument=1, jump=(_JUMP_ANY_BIT, _OPEN_FOR_WRITING), allow=False)
+    code += _when(numbers["openat"], argument=2, jump=(_JUMP_ANY_BIT, _OPEN_FOR_WRITING), allow=False)
+    code += _when(numbers["clone"], argument=0, jump=(_JUMP_ANY_BIT, _CLONE_THREAD), allow=True)
+    code += _when(numbers["tgkill"], argument=0, jump=(_JUMP_EQUAL, pid), allow=True)
+    code += _when(numbers["prlimit64"], argument=0, jump=(_JUMP_EQUAL, 0), allow=True)
+    code += _when(numbers["prctl"], argument=0, jump=(_JUMP_EQUAL, _PR_SET_NAME), allow=True)
+    code.append(_op(_RETURN, _ERRNO | _EPERM))
+    return b"".join(code)
+
+
+def _op(code: int, operand: int, when_true: int = 0, when_false: int = 0) -> bytes:
+    return struct.pack("<HBBI", code, when_true, when_false, operand)
+
+
+def _when(number: Optional[int], argument: int, jump: Sequence[int], allow: bool) -> List[bytes]:
+    """Instructions that decide one call by the low word of one argument."""
+    if number is None:
+        return []
+    yes, no = (_ALLOW, _ERRNO | _EPERM) if allow else (_ERRNO | _EPERM, _ALLOW)
+    return [
+        _op(_JUMP_EQUAL, number, 0, 4),
+        _op(_LOAD, 16 + 8 * argument),
+        _op(jump[0], jump[1], 0, 1),
+        _op(_RETURN, yes),
+        _op(_RETURN, no),
+    ]

@@ -1,11 +1,11 @@
-"""The first process of a container in which a worker runs: it ends the worker when nobody waits for it any more.
+"""The first process of a container in which a worker runs: it ends the worker when its parent is gone.
 
 A container outlives the program that started it, so this one watches: when its standard input ends (the engine closes
-it when the program on the other side goes, however it goes), or when the worker has had its orders and not ended in
+it when the program on the other side goes, however it goes), or when the worker has its plan and has not ended in
 time, it kills the worker; and when the first process of a container ends, the kernel ends everything else in it.
 
-Standard input is handed on to the worker. After all events of the worker's comes one of the warden's own: ``ended``,
-with ``status`` (negative for a signal) and ``peak_memory_bytes``.
+Standard input is handed on to the worker. After all of the worker's events comes one of the supervisor's own:
+:class:`audacitorch.trial.protocol.Ended`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ from contextlib import suppress
 from typing import Optional
 
 from audacitorch.trial.process import worker_command, worker_environment
+from audacitorch.trial.protocol import Ended, EventWriter
 
-#: Without orders for this long, the worker is not needed.
+#: Where the model lies in the container.
+MODEL = "/model/model.pt"
+#: Without a plan for this long, the worker is not needed.
 IDLE_SECONDS = 900.0
-#: For starting and for telling, on top of what the orders allow.
+#: For starting and for writing events, on top of what the plan allows.
 EXTRA_SECONDS = 150.0
 _POLL_SECONDS = 0.05
 _HOME = "/tmp"  # noqa: S108  # the container's own
@@ -33,7 +36,7 @@ _HOME = "/tmp"  # noqa: S108  # the container's own
 def main() -> None:
     """Run one worker, from standard input to standard output."""
     worker = subprocess.Popen(
-        worker_command(sys.executable),
+        worker_command(sys.executable, MODEL),
         stdin=subprocess.PIPE,
         env=worker_environment(_HOME),
         bufsize=0,
@@ -41,13 +44,8 @@ def main() -> None:
     )
     _Relay(worker).run()
     _, status, usage = os.wait4(worker.pid, 0)
-    event = {
-        "event": "ended",
-        "status": os.waitstatus_to_exitcode(status),
-        "peak_memory_bytes": usage.ru_maxrss * 1024,
-    }
-    with suppress(BrokenPipeError):
-        os.write(1, json.dumps(event).encode() + b"\n")
+    with suppress(BrokenPipeError), os.fdopen(1, "wb", closefd=False) as output:
+        EventWriter(output).emit(Ended(os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024))
 
 
 class _Relay:

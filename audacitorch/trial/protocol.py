@@ -1,0 +1,306 @@
+"""What is said between this program and a worker, whichever runs it: one plan in, events out, as JSON lines.
+
+The worker writes each event as soon as it happens, so an abort loses nothing that came before it. Everybody who talks
+to a worker, or is one, uses these types: the trial, ``audacitorch run``, the container's supervisor. The same is
+written down for workers in other languages in ``data/worker.schema.json``, which a test compares with the types.
+
+Order of events: ``ready``; after the plan ``walls``; ``loaded`` or ``load-failed``; for a trial ``operators``, then
+``begin`` and ``pass`` in pairs with what they show in between; for rendering one ``block`` for each block; ``done``.
+An event with ``payload_bytes`` is followed by that many raw bytes for each number. No torch here.
+"""
+
+from __future__ import annotations
+
+import json
+import typing
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import Any, BinaryIO, ClassVar, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Type, Union
+
+from audacitorch.errors import AudacitorchError
+from audacitorch.trial.observations import Failure, Output, Pass
+
+#: Grows with every change of the plan or of an event.
+PROTOCOL_VERSION = 2
+#: What PyTorch and the C++ runtime write when memory runs out: in an exception's text, or on standard error.
+OUT_OF_MEMORY_SIGNS = (
+    "can't allocate memory",
+    "not enough memory",
+    "bad_alloc",
+    "Cannot allocate memory",
+    "Thread creation failed",
+)
+_LONGEST_LINE = 16 << 20
+_LONGEST_MESSAGE = 20_000
+
+
+class TrialUnavailable(AudacitorchError):
+    """The model could not be run for a reason that lies with this machine or with us, never with the model."""
+
+    exit_status = 3
+
+
+class OutOfTime(Exception):
+    """The worker exceeded its deadline and was ended."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """The base of all events; ``kind`` is the JSON member ``event``."""
+
+    kind: ClassVar[str]
+
+
+@dataclass(frozen=True)
+class Ready(Event):
+    """The worker has imported Torch and waits for its plan; ``sandbox`` says which walls are up by now."""
+
+    kind = "ready"
+    torch: str
+    protocol: int
+    sandbox: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Refused(Event):
+    """The worker does not go on, for a reason that lies with this machine: the walls can't be put up, for one."""
+
+    kind = "refused"
+    reason: str
+
+
+@dataclass(frozen=True)
+class Walls(Event):
+    """The plan was read and its limits are in force: from here on the plan's time counts."""
+
+    kind = "walls"
+    sandbox: Mapping[str, Any]
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Loaded(Event):
+    """``torch.jit.load`` returned."""
+
+    kind = "loaded"
+    seconds: float
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True)
+class LoadFailed(Event):
+    """``torch.jit.load`` raised."""
+
+    kind = "load-failed"
+    failure: Failure
+
+
+@dataclass(frozen=True)
+class Begin(Event):
+    """A forward pass begins; ``input`` has neither output nor failure yet."""
+
+    kind = "begin"
+    input: Pass
+
+
+@dataclass(frozen=True)
+class Passed(Event):
+    """A forward pass returned or raised."""
+
+    kind = "pass"
+    done: Pass
+
+
+@dataclass(frozen=True)
+class LeftOut(Event):
+    """Something that was planned was not done."""
+
+    kind = "left-out"
+    what: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Operators(Event):
+    """What Torch compiled, asked after the load: calls by operator name, and in how many functions."""
+
+    kind = "operators"
+    calls: Mapping[str, int]
+    functions: int
+
+
+@dataclass(frozen=True)
+class Measured(Event):
+    """Results of comparing passes, as they become known; the fields are those of :class:`Trial`, None: not this one."""
+
+    kind = "measured"
+    minimum_samples: Optional[int] = None
+    repeat_difference_db: Optional[float] = None
+    seam_db: Optional[float] = None
+    seam_labels: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class TensorForm:
+    """Dtype and shape of a tensor whose bytes follow."""
+
+    dtype: str
+    shape: Tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Block(Event):
+    """What became of one block of real audio; ``payloads`` are the bytes of ``tensors``, C order."""
+
+    kind = "block"
+    seconds: float
+    failure: Optional[Failure] = None
+    output: Optional[Output] = None
+    tensors: Tuple[TensorForm, ...] = ()
+    payloads: Tuple[bytes, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
+class Done(Event):
+    """The plan was carried out."""
+
+    kind = "done"
+    seconds: float
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Ended(Event):
+    """The supervisor's own event, after all of the worker's: its exit status, negative for a signal."""
+
+    kind = "ended"
+    status: int
+    peak_memory_bytes: int
+
+
+EVENTS: Mapping[str, Type[Event]] = MappingProxyType(
+    {
+        event.kind: event
+        for event in (
+            Ready, Refused, Walls, Loaded, LoadFailed, Operators, Begin, Passed, LeftOut, Measured, Block, Done, Ended
+        )
+    }
+)  # fmt: skip
+
+
+def describe_failure(error: BaseException) -> Failure:
+    """An exception as a value, its middle cut out where it is very long."""
+    message = str(error).encode("utf-8", "backslashreplace").decode()
+    memory = isinstance(error, MemoryError) or any(sign in message for sign in OUT_OF_MEMORY_SIGNS)
+    if len(message) > _LONGEST_MESSAGE:
+        half = _LONGEST_MESSAGE // 2
+        message = f"{message[:half]}\n… {len(message) - 2 * half} characters …\n{message[-half:]}"
+    return Failure(type(error).__name__, message, memory)
+
+
+class EventWriter:
+    """The worker's way out: one JSON object a line, flushed at once."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def emit(self, event: Event) -> None:
+        """Write one event, and its payloads behind it."""
+        described = asdict(event)
+        payloads: Sequence[bytes] = described.pop("payloads", ())
+        if payloads:
+            described["payload_bytes"] = [len(payload) for payload in payloads]
+        line = json.dumps({"event": event.kind, **described}, allow_nan=False)
+        self._file.write(line.encode() + b"\n")
+        for payload in payloads:
+            self._file.write(payload)
+        self._file.flush()
+
+
+class EventReader:
+    """Events out of the bytes that a worker writes, in whatever pieces they come."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Event]:
+        """Every event that is complete with ``data``.
+
+        Raises:
+            TrialUnavailable: what came is not an event of this protocol.
+        """
+        self._buffer += data
+        while True:
+            end = self._buffer.find(b"\n")
+            if end < 0:
+                if len(self._buffer) > _LONGEST_LINE:
+                    raise TrialUnavailable("The worker wrote a line that exceeds the limit.")
+                return
+            described = _parsed(bytes(self._buffer[:end]))
+            sizes = decode(Tuple[int, ...], described.pop("payload_bytes", []), "payload_bytes")
+            position = end + 1
+            if min(sizes, default=0) < 0:
+                raise TrialUnavailable("The worker announced a payload of less than 0 bytes.")
+            if len(self._buffer) < position + sum(sizes):
+                return
+            payloads: List[bytes] = []
+            for size in sizes:
+                payloads.append(bytes(self._buffer[position : position + size]))
+                position += size
+            del self._buffer[:position]
+            yield _event(described, tuple(payloads))
+
+
+def _parsed(line: bytes) -> Dict[str, Any]:
+    try:
+        described = json.loads(line)
+    except (ValueError, RecursionError):
+        described = None
+    if not isinstance(described, dict):
+        raise TrialUnavailable(f"The worker wrote something that is not an event: {line[:80]!r}.")
+    return described
+
+
+def _event(described: Dict[str, Any], payloads: Tuple[bytes, ...]) -> Event:
+    kind = described.pop("event", None)
+    if not isinstance(kind, str) or kind not in EVENTS:
+        raise TrialUnavailable(f"The worker wrote an event that this version does not know: {str(kind)[:80]!r}.")
+    if payloads:
+        described["payloads"] = payloads
+    event: Event = decode(EVENTS[kind], described, kind)
+    return event
+
+
+def decode(kind: Any, value: Any, where: str) -> Any:
+    """``value``, as JSON gives it, as a value of the type ``kind``: dataclasses from objects, tuples from arrays.
+
+    Raises:
+        TrialUnavailable: ``value`` does not fit; ``where`` names its place.
+    """
+    if kind is Any:
+        return value
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if isinstance(kind, type) and is_dataclass(kind) and isinstance(value, dict):
+        types = _types(kind)
+        missing = [f.name for f in fields(kind) if f.name not in value and f.default is MISSING]
+        if set(value) <= set(types) and not missing:
+            return kind(**{name: decode(types[name], item, f"{where}.{name}") for name, item in value.items()})
+    elif origin is Union and value is None and type(None) in arguments:
+        return None
+    elif origin is Union:
+        return decode(arguments[0], value, where)
+    elif origin is tuple and isinstance(value, (list, tuple)):
+        return tuple(decode(arguments[0], item, where) for item in value)
+    elif origin is not None and issubclass(origin, Mapping) and isinstance(value, dict):
+        return {str(key): decode(arguments[1], item, where) for key, item in value.items()}
+    elif kind is float and type(value) in (int, float):
+        return float(value)
+    elif type(value) is kind:
+        return value
+    raise TrialUnavailable(f"The worker and this program speak different protocols: {where} is {str(value)[:80]!r}.")
+
+
+@cache
+def _types(kind: Any) -> Dict[str, Any]:
+    return {name: hint for name, hint in typing.get_type_hints(kind).items() if typing.get_origin(hint) is not ClassVar}
