@@ -14,7 +14,7 @@ import pytest
 from audacitorch.check import Options, check
 from audacitorch.findings import ERROR
 from audacitorch.repo.model_repo import FolderRepo
-from audacitorch.trial.workers import worker_starter
+from audacitorch.trial.session import worker_starter
 from tests.made import checked
 from tests.program import PROGRAM, run
 from tests.test_repos import copy_of
