@@ -37,7 +37,7 @@ def repair(draft: Draft) -> Tuple[Finding, ...]:
     return findings
 
 
-def _no_worker(scratch: str) -> NoReturn:
+def _no_worker(scratch: str, model: str) -> NoReturn:
     raise AssertionError("a static check starts no worker")
 
 
