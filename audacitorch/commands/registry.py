@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from audacitorch.registry.curation import Curated
+    from audacitorch.registry.builtin_list import ListUpdate
     from audacitorch.registry.folder import RegistryFolder
     from audacitorch.registry.testing import Tested
 
@@ -112,7 +112,7 @@ def _refresh(arguments: argparse.Namespace, folder: RegistryFolder, moment: date
 
 
 def _test(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime) -> int:
-    from audacitorch.registry import results
+    from audacitorch.registry import trial_results
     from audacitorch.registry.jobs import matrix, plan
     from audacitorch.registry.testing import merge
 
@@ -120,7 +120,7 @@ def _test(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetim
         print(json.dumps(matrix(plan(folder), arguments.plan)))
         return 0
     if arguments.merge:
-        done = merge(folder, results.saved(arguments.merge), moment)
+        done = merge(folder, trial_results.saved(arguments.merge), moment)
     else:
         done = _run_trials(arguments, folder, moment)
     for repo_id, why in done.failures.items():
@@ -200,25 +200,25 @@ def _publish(arguments: argparse.Namespace, folder: RegistryFolder, moment: date
 
 def _built_in(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime, tell: bool = False) -> int:
     """Make the built-in list, and upload it if that was asked for; 1 where a person must look at it first."""
-    from audacitorch.registry.curation import TooManyGoing, curate
+    from audacitorch.registry.builtin_list import TooManyRemovals, curate
 
     try:
         done = curate(folder, moment, confirmed=arguments.confirm_removals)
         _tell_list(done, tell)
         if arguments.publish:
             _upload(arguments, folder)
-    except TooManyGoing as stop:
+    except TooManyRemovals as stop:
         for line in str(stop).splitlines():
             _say(line)
         return stop.exit_status
     return 0
 
 
-def _tell_list(done: Curated, tell: bool) -> None:
+def _tell_list(done: ListUpdate, tell: bool) -> None:
     for name in done.added:
         print(f"on the list: {name}")
     for name in done.removed:
-        why = next((one.reason for one in done.standings if name in (one.named, one.id)), "")
+        why = next((one.reason for one in done.builtin_states if name in (one.named, one.id)), "")
         print(f"off the list: {name}{f': {_visible(why)}' if why else ''}")
     if tell and not (done.added or done.removed):
         print("the list has not changed")

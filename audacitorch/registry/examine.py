@@ -12,8 +12,8 @@ from audacitorch.findings import CouldNotRun, Finding
 from audacitorch.hub import Hub, HubFile, RepoDetails
 from audacitorch.hub.failures import DamagedDownload, HubError, RangeLimit, RangesRefused, TargetUnreadable
 from audacitorch.registry.files import rounded, timestamp
-from audacitorch.registry.listed import Listed
-from audacitorch.registry.record import UNREACHABLE, Record
+from audacitorch.registry.model_record import UNREACHABLE, ModelRecord
+from audacitorch.registry.sightings import ListedRepo
 from audacitorch.rules.runner import Outcome
 from audacitorch.version import __version__
 
@@ -40,7 +40,9 @@ class Refused:
     reason: str
 
 
-def examine(hub: Hub, listed: Listed, known: Optional[Record], moment: datetime) -> Union[Record, Refused]:
+def examine(
+    hub: Hub, listed: ListedRepo, known: Optional[ModelRecord], moment: datetime
+) -> Union[ModelRecord, Refused]:
     """The record of a repo as it is now, judged without a trial; dates and history are the caller's.
 
     What is known already of the same two files, by the same version of this tool, is not read again. Requests: none
@@ -68,11 +70,11 @@ def examine(hub: Hub, listed: Listed, known: Optional[Record], moment: datetime)
         return Refused(str(error))
 
 
-def _new(listed: Listed) -> Record:
-    return Record(id=listed.id, key=listed.key, revision=listed.sha, licence=listed.licence)
+def _new(listed: ListedRepo) -> ModelRecord:
+    return ModelRecord(id=listed.id, key=listed.key, revision=listed.sha, licence=listed.licence)
 
 
-def _closed(listed: Listed, known: Optional[Record]) -> Record:
+def _closed(listed: ListedRepo, known: Optional[ModelRecord]) -> ModelRecord:
     why = (
         "the Hub has disabled it"
         if listed.disabled
@@ -82,7 +84,7 @@ def _closed(listed: Listed, known: Optional[Record]) -> Record:
     return replace(kept, gated=listed.gated, disabled=listed.disabled, status=UNREACHABLE, reason=why)
 
 
-def _not_a_model(listed: Listed, files: Mapping[str, Optional[HubFile]], moment: datetime) -> Record:
+def _not_a_model(listed: ListedRepo, files: Mapping[str, Optional[HubFile]], moment: datetime) -> ModelRecord:
     described = {name: _file(files[name]) for name in _kept(files)}
     repo = Repo("hub", listed.id, listed.sha, {name: RepoFile(name, 0) for name in described})
     missing = Unavailable("model.pt or metadata.json is missing")
@@ -101,7 +103,7 @@ def _file(file: Optional[HubFile]) -> Dict[str, Any]:
     return {"size": file.size, "git_sha1": file.git_sha1, "sha256": file.sha256}
 
 
-def _same(known: Record, record: Record) -> bool:
+def _same(known: ModelRecord, record: ModelRecord) -> bool:
     return all(known.files.get(name) == record.files[name] for name in (MODEL, METADATA))
 
 
@@ -166,7 +168,7 @@ def _metadata(hub: Hub, details: RepoDetails) -> bytes:
     return hub.read_file(details.id, details.sha, METADATA, limit=MAX_BYTES, expected=file)
 
 
-def _judged(record: Record, facts: Facts, outcome: Outcome, moment: datetime) -> Record:
+def _judged(record: ModelRecord, facts: Facts, outcome: Outcome, moment: datetime) -> ModelRecord:
     from audacitorch.report.facts_json import archive_to_json, metadata_to_json
     from audacitorch.rules.runner import run_static_rules
 

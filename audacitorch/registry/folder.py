@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ContextManager, Iterator, List, Optional, Tuple
 
 from audacitorch.registry.files import RegistryError, canonical, locked, write
-from audacitorch.registry.record import Record
+from audacitorch.registry.model_record import ModelRecord
 
 _UNFINISHED_SECONDS = 3600.0
 #: Names that Windows keeps for devices, whatever ending they have.
@@ -46,7 +46,7 @@ class RegistryFolder:
         parts = [part + "~" if _RESERVED.fullmatch(part.partition(".")[0]) else part for part in (author, name)]
         return f"{parts[0]}/{parts[1]}{f'~{key}' if key else ''}.json"
 
-    def records(self) -> Iterator[Tuple[str, Record]]:
+    def records(self) -> Iterator[Tuple[str, ModelRecord]]:
         """Every record with its path below ``models/``, one at a time and in order; damaged ones are passed over."""
         self.unreadable.clear()
         for author in sorted(path for path in self.models.glob("*") if path.is_dir()):
@@ -56,23 +56,23 @@ class RegistryFolder:
                 if record is not None:
                     yield place, record
 
-    def read(self, place: str) -> Optional[Record]:
+    def read(self, place: str) -> Optional[ModelRecord]:
         """The record at a path below ``models/``; None where there is none, or one that can't be read."""
         path = self.models / place
         try:
-            return Record.from_json(json.loads(path.read_bytes()))
+            return ModelRecord.from_json(json.loads(path.read_bytes()))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError) as error:
             self.unreadable.append(f"{path} can't be read and is as good as missing: {error}")
             return None
 
-    def find(self, repo_id: str) -> Optional[Record]:
+    def find(self, repo_id: str) -> Optional[ModelRecord]:
         """The record of the repo that has this name now."""
         record = self.read(self.place(repo_id))
         return record if record is not None and record.id == repo_id else None
 
-    def write(self, place: str, record: Record) -> bool:
+    def write(self, place: str, record: ModelRecord) -> bool:
         """Have ``record`` at ``place``; False where nothing had to be written."""
         return write(self.models / place, record_text(record))
 
@@ -99,7 +99,7 @@ class RegistryFolder:
             yield
 
 
-def record_text(record: Record) -> str:
+def record_text(record: ModelRecord) -> str:
     """The record as it lies in its file."""
     return canonical(record.to_json())
 

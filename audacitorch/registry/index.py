@@ -8,11 +8,11 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from audacitorch.registry.files import timestamp
 from audacitorch.registry.folder import RegistryFolder
-from audacitorch.registry.listed import Listed
-from audacitorch.registry.record import GONE, MOST_EVENTS, Record
+from audacitorch.registry.model_record import GONE, MOST_EVENTS, ModelRecord
+from audacitorch.registry.sightings import ListedRepo
 
 
-class Known(NamedTuple):
+class RecordSummary(NamedTuple):
     """A record in short."""
 
     place: str
@@ -23,7 +23,7 @@ class Known(NamedTuple):
     settled: bool
     last_changed: str
 
-    def shows(self, listed: Listed) -> bool:
+    def shows(self, listed: ListedRepo) -> bool:
         """Whether the record says already all that the listing does, so that nothing need be asked or written."""
         return (
             self.settled
@@ -42,7 +42,7 @@ class Index:
 
     def __init__(self, folder: RegistryFolder) -> None:
         self._folder = folder
-        self._known: Dict[str, Known] = {}
+        self._known: Dict[str, RecordSummary] = {}
         self._taken: Dict[str, str] = {}
         self._stale: List[str] = []
         for place, record in folder.records():
@@ -55,23 +55,23 @@ class Index:
     def __contains__(self, key: str) -> bool:
         return key in self._known
 
-    def get(self, key: str) -> Optional[Known]:
+    def get(self, key: str) -> Optional[RecordSummary]:
         """The record with this key, in short."""
         return self._known.get(key)
 
-    def items(self) -> List[Tuple[str, Known]]:
+    def items(self) -> List[Tuple[str, RecordSummary]]:
         """Every key with its record in short, in order."""
         return sorted(self._known.items())
 
-    def record(self, key: str) -> Optional[Record]:
+    def record(self, key: str) -> Optional[ModelRecord]:
         """The record with this key, from its file."""
         known = self._known.get(key)
         return None if known is None else self._folder.read(known.place)
 
-    def _add(self, place: str, record: Record) -> None:
+    def _add(self, place: str, record: ModelRecord) -> None:
         settled = record.settled
         closed = record.gated or record.disabled
-        known = Known(
+        known = RecordSummary(
             place, record.id, record.revision, closed, record.status == GONE, settled, record.last_changed
         )  # fmt: skip
         before = self._known.get(record.key)
@@ -89,7 +89,7 @@ class Index:
         self._stale.clear()
         self._folder.sweep_up()
 
-    def put(self, record: Record) -> bool:
+    def put(self, record: ModelRecord) -> bool:
         """Write a record to its place, moving whoever holds it aside; whether anything was written.
 
         A repo that is gone has no name any more: where another holds it, its record stays aside.
@@ -129,7 +129,7 @@ class Index:
             self._add(place, record)
 
 
-def fold(before: Optional[Record], record: Record, moment: datetime) -> Record:
+def fold(before: Optional[ModelRecord], record: ModelRecord, moment: datetime) -> ModelRecord:
     """``record`` as it follows ``before``: dates, former names and history; ``before`` itself if nothing changed."""
     date = timestamp(moment)
     if before is None:
@@ -151,7 +151,7 @@ def fold(before: Optional[Record], record: Record, moment: datetime) -> Record:
     return replace(unchanged, last_changed=date, history=history[-MOST_EVENTS:])
 
 
-def _what_happened(before: Record, record: Record) -> Optional[str]:
+def _what_happened(before: ModelRecord, record: ModelRecord) -> Optional[str]:
     """The event that history tells; None where the same was found out again."""
     if before.id != record.id:
         return "renamed"
@@ -162,17 +162,17 @@ def _what_happened(before: Record, record: Record) -> Optional[str]:
     return None
 
 
-def _equal(one: Record, other: Record) -> bool:
+def _equal(one: ModelRecord, other: ModelRecord) -> bool:
     """Whether two records differ in nothing but the date on which the same findings were made."""
     return _undated(one) == _undated(other)
 
 
-def _undated(record: Record) -> Dict[str, object]:
+def _undated(record: ModelRecord) -> Dict[str, object]:
     shown = record.to_json()
     return {**shown, "static": {**record.static, "date": ""} if record.static else None}
 
 
-def event(record: Record, what: str, date: str, before: Optional[Record] = None) -> Dict[str, Optional[str]]:
+def event(record: ModelRecord, what: str, date: str, before: Optional[ModelRecord] = None) -> Dict[str, Optional[str]]:
     """A line of a record's history: what happened, and the status before and after."""
     return {
         "date": date,

@@ -6,7 +6,7 @@ from typing import Any, List, Mapping, Sequence
 
 from audacitorch.github import GitHub
 from audacitorch.github.comments import put_comment
-from audacitorch.registry.curation import QUARANTINED, Standing
+from audacitorch.registry.builtin_list import QUARANTINED, BuiltInState
 from audacitorch.report.escape import markdown, markdown_code, visible
 
 LABEL = "built-in-broken"
@@ -14,8 +14,8 @@ LABEL = "built-in-broken"
 _LONGEST_TITLE = 200
 
 
-def keep_issues(github: GitHub, standings: Sequence[Standing]) -> List[str]:
-    """Make the issues say what ``standings`` do; what was done, in words. Nothing is done twice.
+def keep_issues(github: GitHub, builtin_states: Sequence[BuiltInState]) -> List[str]:
+    """Make the issues say what ``builtin_states`` do; what was done, in words. Nothing is done twice.
 
     Issues are known by a label, which only people with rights on the repository can give, and by a hidden first line.
 
@@ -24,7 +24,7 @@ def keep_issues(github: GitHub, standings: Sequence[Standing]) -> List[str]:
     """
     done: List[str] = []
     known = {_marked(issue): issue for issue in reversed(_open_issues(github))}
-    for one in standings:
+    for one in builtin_states:
         issue, text = known.pop(one.named, None), _body(one)
         if one.state != QUARANTINED:
             if issue is not None:
@@ -54,7 +54,7 @@ def _close(github: GitHub, issue: Mapping[str, Any], why: str) -> None:
     github.call("PATCH", f"issues/{issue['number']}", "close an issue", {"state": "closed"})
 
 
-def _body(one: Standing) -> str:
+def _body(one: BuiltInState) -> str:
     """The issue's text; it says which model it is about where no reader sees it."""
     return (
         f"<!-- built-in: {one.named} -->\n"

@@ -10,7 +10,7 @@ from typing import Dict, Iterable, List, NamedTuple, Set, Tuple
 from audacitorch.findings import HOSTS
 from audacitorch.registry.files import RegistryError
 from audacitorch.registry.folder import RegistryFolder
-from audacitorch.registry.record import COMPATIBLE, INCOMPATIBLE, UNTESTED, Record, blocking
+from audacitorch.registry.model_record import COMPATIBLE, INCOMPATIBLE, UNTESTED, ModelRecord, blocking
 from audacitorch.version import __version__
 
 _SHARD = re.compile(r"([0-9]{1,4})/([0-9]{1,4})")
@@ -55,19 +55,19 @@ class Shard(NamedTuple):
         return place % self.of == self.number - 1
 
 
-def content_of(record: Record) -> Content:
+def content_of(record: ModelRecord) -> Content:
     """The hashes of model.pt and metadata.json, which the record must have."""
     hashes = record.content or {}
     return hashes["model"], hashes["metadata"]
 
 
-def tested(record: Record) -> bool:
+def tested(record: ModelRecord) -> bool:
     """Whether this version of the tool has run what is there now."""
     trial = record.current_trial
     return trial is not None and trial["tool"] == __version__
 
 
-def testable(record: Record) -> bool:
+def testable(record: ModelRecord) -> bool:
     """Whether there is a model that could run on some host."""
     if record.status not in _TESTABLE or record.content is None or record.revision is None:
         return False

@@ -8,7 +8,7 @@ from typing import Any, List, Optional
 from audacitorch.http import one_line
 from audacitorch.hub import Hub, RepoDetails
 from audacitorch.hub.failures import AccessDenied, FileTooLarge, HubError, HubUnreachable, RepoNotFound
-from audacitorch.registry.curation import Standing, read_list, require_few_going, standings
+from audacitorch.registry.builtin_list import BuiltInState, builtin_states, read_list, require_few_removals
 from audacitorch.registry.files import RegistryError
 from audacitorch.registry.folder import RegistryFolder
 
@@ -30,7 +30,7 @@ def publish(
     such as a fork's, does not empty it.
 
     Raises:
-        TooManyGoing: more than a tenth of the published list, and more than two, would go.
+        TooManyRemovals: more than a tenth of the published list, and more than two, would go.
         HubError: the Hub could not be asked, or refuses.
         RegistryError: there is no list, or it is not one.
     """
@@ -64,14 +64,14 @@ def _content(folder: RegistryFolder) -> bytes:
 def _compare(folder: RegistryFolder, hub: Hub, details: RepoDetails) -> None:
     """Make sure that not too much of what is published goes."""
     published = _published(hub, details)
-    known = standings(folder)
+    known = builtin_states(folder)
     mine = set(read_list(folder))
-    require_few_going(
+    require_few_removals(
         [name for name in published if name not in mine and not _renamed(name, known)], len(published), known
     )
 
 
-def _renamed(name: str, known: List[Standing]) -> bool:
+def _renamed(name: str, known: List[BuiltInState]) -> bool:
     return any(one.named == name and one.renamed for one in known)
 
 

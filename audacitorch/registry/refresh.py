@@ -15,8 +15,8 @@ from audacitorch.registry.absence import Absences
 from audacitorch.registry.examine import Refused, examine
 from audacitorch.registry.folder import RegistryFolder
 from audacitorch.registry.index import Index, fold
-from audacitorch.registry.listed import Listed, NotUnderstood
-from audacitorch.registry.record import GONE, UNREACHABLE, Record
+from audacitorch.registry.model_record import GONE, UNREACHABLE, ModelRecord
+from audacitorch.registry.sightings import ListedRepo, NotUnderstood
 from audacitorch.registry.stats import Stats
 
 #: Repos that are looked at side by side: what the Hub's connections take.
@@ -24,7 +24,7 @@ WORKERS = 24
 #: After so many repos in a row that the Hub could not answer for, it is left alone.
 _PATIENCE = 8
 
-Examined = Union[Record, Refused, HubError, None]
+Examined = Union[ModelRecord, Refused, HubError, None]
 
 
 @dataclass
@@ -71,7 +71,7 @@ class _Refresh:
         self.stats = Stats(folder)
         self.result = Refreshed(odd=list(self.index.unreadable))
         self.seen: Set[str] = set()
-        self.pending: Dict[Future[Examined], Listed] = {}
+        self.pending: Dict[Future[Examined], ListedRepo] = {}
         self.stop = Event()
         self.failures_in_a_row = 0
 
@@ -109,7 +109,7 @@ class _Refresh:
         if entry.get("private"):
             return
         try:
-            listed = Listed.from_json(entry)
+            listed = ListedRepo.from_json(entry)
         except NotUnderstood as error:
             self.result.odd.append(str(error))
             if isinstance(entry.get("_id"), str):
@@ -130,7 +130,7 @@ class _Refresh:
         while len(self.pending) >= 4 * self.workers:
             self.collect()
 
-    def look(self, listed: Listed) -> Examined:
+    def look(self, listed: ListedRepo) -> Examined:
         """In a thread: what a repo is now; None where the refresh is being stopped."""
         if self.stop.is_set():
             return None
@@ -145,7 +145,7 @@ class _Refresh:
         for future in done:
             self.take(self.pending.pop(future), future.result())
 
-    def take(self, listed: Listed, examined: Examined) -> None:
+    def take(self, listed: ListedRepo, examined: Examined) -> None:
         if examined is None or isinstance(examined, HubError):
             self.result.failed.append(listed.id)
             self.heed(examined)
@@ -167,12 +167,12 @@ class _Refresh:
         if self.result.fault is None:
             self.result.fault = str(error)
 
-    def refused(self, listed: Listed, refused: Refused) -> None:
+    def refused(self, listed: ListedRepo, refused: Refused) -> None:
         """A repo that is listed and can't be read: believed at once of a new one, after a day of one that is known."""
         long_enough = self.absences.note(listed.key, listed.id, refused.reason)
         if listed.key in self.index and not long_enough:
             return
-        new = Record(listed.id, listed.key, listed.sha, licence=listed.licence)
+        new = ModelRecord(listed.id, listed.key, listed.sha, licence=listed.licence)
         self.put(listed.key, lambda before: replace(before or new, status=UNREACHABLE, reason=refused.reason))
 
     def note_missing(self) -> None:
@@ -184,24 +184,24 @@ class _Refresh:
             why = "the Hub's listing lacks it: deleted, made private, or no longer tagged audacity"
             if self.absences.note(key, known.id, why):
                 self.absences.forget(key)
-                new = Record(known.id, key, known.revision)
+                new = ModelRecord(known.id, key, known.revision)
                 self.put(key, partial(_gone, new, why))
             else:
                 self.stats.keep(known.id)
 
-    def put(self, key: str, change: Callable[[Optional[Record]], Record]) -> None:
+    def put(self, key: str, change: Callable[[Optional[ModelRecord]], ModelRecord]) -> None:
         """Write a repo's record as it follows the one on disk, which a trial may have changed meanwhile."""
         with self.folder.writing():
             before = self.index.record(key)
             self.result.written += self.index.put(fold(before, change(before), self.moment))
 
 
-def _carried(record: Record, before: Optional[Record]) -> Record:
+def _carried(record: ModelRecord, before: Optional[ModelRecord]) -> ModelRecord:
     """``record`` with the trial that was made of these very files, and the status that follows."""
     trial = None if before is None else replace(record, trial=before.trial).current_trial
     carried = replace(record, trial=trial)
     return carried if record.gated or record.disabled else carried.judged()
 
 
-def _gone(new: Record, why: str, before: Optional[Record]) -> Record:
+def _gone(new: ModelRecord, why: str, before: Optional[ModelRecord]) -> ModelRecord:
     return replace(before or new, status=GONE, reason=why)

@@ -8,10 +8,10 @@ from typing import Any, Dict, Iterator, List, Optional
 from urllib.parse import quote
 
 from audacitorch.findings import ALPHA, SPEC
-from audacitorch.registry.curation import LISTED, QUARANTINED, standings
+from audacitorch.registry.builtin_list import LISTED, QUARANTINED, builtin_states
 from audacitorch.registry.files import read_json, write
 from audacitorch.registry.folder import RegistryFolder
-from audacitorch.registry.record import GONE, MENUS, NOT_A_MODEL, STATUSES, Record, blocking, reason_of
+from audacitorch.registry.model_record import GONE, MENUS, NOT_A_MODEL, STATUSES, ModelRecord, blocking, reason_of
 from audacitorch.report.escape import visible
 
 HUB = "https://huggingface.co"
@@ -45,7 +45,7 @@ def write_site(folder: RegistryFolder, output: Path) -> int:
         RegistryError: a file can't be read or written.
     """
     stats = read_json(folder.stats, {})
-    states = {one.id: one.state for one in standings(folder)}
+    states = {one.id: one.state for one in builtin_states(folder)}
     rows: List[Row] = []
     counts = dict.fromkeys(STATUSES, 0)
     for _, record in folder.records():
@@ -58,7 +58,7 @@ def write_site(folder: RegistryFolder, output: Path) -> int:
     return len(rows)
 
 
-def _row(record: Record, stats: Dict[str, Any], state: str) -> Row:
+def _row(record: ModelRecord, stats: Dict[str, Any], state: str) -> Row:
     metadata, trial = record.metadata or {}, record.current_trial or {}
     short = metadata.get("short_description")
     likes = stats.get("likes")
@@ -80,7 +80,7 @@ def _row(record: Record, stats: Dict[str, Any], state: str) -> Row:
     )
 
 
-def _why(record: Record) -> str:
+def _why(record: ModelRecord) -> str:
     """What speaks against a model, for any host."""
     against = [*blocking(record.findings, ALPHA), *blocking(record.findings, SPEC)]
     return record.reason or (reason_of(against[0]) if against else "")

@@ -6,7 +6,7 @@ from typing import Any, Dict
 
 from audacitorch.registry.files import canonical, read_json, write
 from audacitorch.registry.folder import RegistryFolder
-from audacitorch.registry.listed import Listed
+from audacitorch.registry.sightings import ListedRepo
 
 
 class Stats:
@@ -17,7 +17,7 @@ class Stats:
         self._known: Dict[str, Any] = read_json(folder.stats, {})
         self._new: Dict[str, Any] = {}
 
-    def put(self, listed: Listed) -> None:
+    def put(self, listed: ListedRepo) -> None:
         """Take in what the listing says."""
         self._new[listed.id] = {"downloads": listed.downloads, "likes": listed.likes}
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from audacitorch.registry.curation import LISTED, QUARANTINED, WAITING, Standing, read_list, standings
+from audacitorch.registry.builtin_list import LISTED, QUARANTINED, WAITING, BuiltInState, builtin_states, read_list
 from audacitorch.registry.files import moment_of, timestamp
 from audacitorch.registry.folder import RegistryFolder
-from audacitorch.registry.record import COMPATIBLE, GONE, INCOMPATIBLE, STATUSES, UNREACHABLE, Record
+from audacitorch.registry.model_record import COMPATIBLE, GONE, INCOMPATIBLE, STATUSES, UNREACHABLE, ModelRecord
 from audacitorch.report.escape import markdown, visible, without_commands
 
 #: Lines of one kind that are shown; the records have all.
@@ -36,7 +36,7 @@ class Status:
     since: str
     counts: Dict[str, int] = field(default_factory=dict)
     changes: List[Change] = field(default_factory=list)
-    built_in: List[Standing] = field(default_factory=list)
+    built_in: List[BuiltInState] = field(default_factory=list)
     listed: int = 0
     unreadable: List[str] = field(default_factory=list)
 
@@ -52,7 +52,7 @@ def status(folder: RegistryFolder, since: Optional[datetime] = None) -> Status:
         RegistryError: a file can't be read.
     """
     counts: Counter[str] = Counter()
-    events: List[Tuple[str, Record, Mapping[str, Any]]] = []
+    events: List[Tuple[str, ModelRecord, Mapping[str, Any]]] = []
     floor = "" if since is None else timestamp(since)
     for _, record in folder.records():
         counts[record.status] += 1
@@ -67,13 +67,15 @@ def status(folder: RegistryFolder, since: Optional[datetime] = None) -> Status:
         since=starts,
         counts={name: counts[name] for name in STATUSES if counts[name]},
         changes=changes,
-        built_in=standings(folder),
+        built_in=builtin_states(folder),
         listed=len(read_list(folder)),
         unreadable=list(folder.unreadable),
     )
 
 
-def _last_run(events: List[Tuple[str, Record, Mapping[str, Any]]]) -> List[Tuple[str, Record, Mapping[str, Any]]]:
+def _last_run(
+    events: List[Tuple[str, ModelRecord, Mapping[str, Any]]],
+) -> List[Tuple[str, ModelRecord, Mapping[str, Any]]]:
     """The events of the last refresh that changed something, and of what followed it; or of what followed alone."""
     if not events:
         return []
@@ -84,7 +86,7 @@ def _last_run(events: List[Tuple[str, Record, Mapping[str, Any]]]) -> List[Tuple
     return [one for one in events if one[0] >= start]
 
 
-def _change(record: Record, event: Mapping[str, Any]) -> Change:
+def _change(record: ModelRecord, event: Mapping[str, Any]) -> Change:
     """An event in words."""
     was, now, what = event.get("was"), event["status"], event["event"]
     because = f": {event['reason']}" if event.get("reason") else ""

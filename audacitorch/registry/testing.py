@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
 
-from audacitorch.registry import results
+from audacitorch.registry import trial_results
 from audacitorch.registry.executors import Disk, sweep, too_large
 from audacitorch.registry.files import in_use
 from audacitorch.registry.folder import RegistryFolder
 from audacitorch.registry.jobs import Job, Shard, plan
-from audacitorch.registry.record import Record
+from audacitorch.registry.model_record import ModelRecord
 from audacitorch.registry.trials import Setting, do
 
 #: What is left of a download that nobody asks for any more goes after this.
@@ -67,7 +67,7 @@ def run_trials(
     for _, result in sweep(fitting, partial(do, setting=setting), engine, disk):
         _take(folder, result, moment, tested, keep, tell)
     if keep is None:
-        tested.shared = results.share(folder, moment)
+        tested.shared = trial_results.share(folder, moment)
     return tested
 
 
@@ -76,7 +76,7 @@ def merge(folder: RegistryFolder, kept: Iterable[Mapping[str, Any]], moment: dat
     tested = Tested()
     for result in kept:
         _take(folder, result, moment, tested, None, lambda repo_id, said: None)
-    tested.shared = results.share(folder, moment)
+    tested.shared = trial_results.share(folder, moment)
     return tested
 
 
@@ -90,7 +90,7 @@ def _take(
 ) -> None:
     repo_id = str(result["id"])
     if keep is not None:
-        results.save(keep, result)
+        trial_results.save(keep, result)
         if "error" in result:
             tested.failures[repo_id] = str(result["error"])
         else:
@@ -98,8 +98,8 @@ def _take(
         tell(repo_id, tested.failures.get(repo_id) or tested.statuses[repo_id])
         return
     try:
-        record: Record = results.apply(folder, result, moment)
-    except results.NotApplied as error:
+        record: ModelRecord = trial_results.apply(folder, result, moment)
+    except trial_results.NotApplied as error:
         tested.failures[repo_id] = str(error)
         tell(repo_id, str(error))
     else:

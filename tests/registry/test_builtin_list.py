@@ -14,7 +14,7 @@ import pytest
 from audacitorch.findings import ALPHA, SPEC
 from audacitorch.hub.failures import AccessDenied, HubError
 from audacitorch.registry.builtin import BuiltIn, read_builtin, with_entry, with_revision
-from audacitorch.registry.curation import QUARANTINED, WAITING, TooManyGoing
+from audacitorch.registry.builtin_list import QUARANTINED, WAITING, TooManyRemovals
 from audacitorch.registry.files import RegistryError
 from audacitorch.registry.folder import RegistryFolder
 from audacitorch.registry.publish import publish
@@ -55,7 +55,7 @@ class TestList:
         assert world.status("ann/probabilities") == "compatible"
         assert world.record("ann/probabilities").hosts == {SPEC: "pass", ALPHA: "fail"}
         world.list_builtin("ann/probabilities")
-        standing = world.curate().standings[0]
+        standing = world.curate().builtin_states[0]
         assert (standing.state, standing.reason) == (QUARANTINED, "label-format: label-format happened")
         assert world.listed() == []
 
@@ -63,7 +63,7 @@ class TestList:
         world.add("ann/effect")
         world.refresh()
         world.list_builtin("ann/effect")
-        assert world.curate().standings[0].state == WAITING
+        assert world.curate().builtin_states[0].state == WAITING
         assert world.listed() == []
         world.try_out("ann/effect")
         assert world.curate().added == ["ann/effect"]
@@ -114,7 +114,7 @@ class TestList:
         world.refresh(hours=1)
         done = world.curate(hours=1)
         assert world.listed() == [f"bob/effect-{number:02d}" for number in range(4)]
-        assert all(one.renamed for one in done.standings)
+        assert all(one.renamed for one in done.builtin_states)
 
     def test_a_stranger_who_takes_a_builtins_name_is_not_listed(self, world: World) -> None:
         good_models(world, 1)
@@ -127,7 +127,7 @@ class TestList:
             world.refresh(hours)
         done = world.curate(hours=30)
         assert world.listed() == []
-        assert "another repo has taken this name" in done.standings[0].reason
+        assert "another repo has taken this name" in done.builtin_states[0].reason
         world.list_builtin("ann/effect-00")  # a person has examined the new one
         world.curate(hours=31)
         assert world.listed() == ["ann/effect-00"]
@@ -141,7 +141,7 @@ class TestList:
         world.curate(hours=1)
         assert world.listed() == [names[0]]
         world.refresh(hours=26)
-        reasons = {one.named: one.reason for one in world.curate(hours=26).standings}
+        reasons = {one.named: one.reason for one in world.curate(hours=26).builtin_states}
         assert "lacks it" in reasons[names[0]]
         assert "gated" in reasons[names[1]]
 
@@ -158,7 +158,7 @@ class TestBreaker:
         names = good_models(world, 20)
         self.break_some(world, names[:3])
         before = world.tree()
-        with pytest.raises(TooManyGoing, match="3 of 20 built-in models would go at once") as stop:
+        with pytest.raises(TooManyRemovals, match="3 of 20 built-in models would go at once") as stop:
             world.curate(hours=1)
         assert f"{names[0]}: load-error: load-error happened" in str(stop.value)
         assert stop.value.exit_status == 1
@@ -175,7 +175,7 @@ class TestBreaker:
     def test_an_emptied_builtin_yml_does_not_empty_the_list(self, world: World) -> None:
         good_models(world, 5)
         world.folder.builtin.write_text("[]\n")
-        with pytest.raises(TooManyGoing, match=r"no longer in builtin\.yml"):
+        with pytest.raises(TooManyRemovals, match=r"no longer in builtin\.yml"):
             world.curate()
 
 
@@ -265,7 +265,7 @@ class TestPublish:
         self.upload(world)
         world.folder.list.write_text("[]\n")
         world.folder.builtin.write_text("[]\n")
-        with pytest.raises(TooManyGoing, match="12 of 12"):
+        with pytest.raises(TooManyRemovals, match="12 of 12"):
             self.upload(world)
         assert self.commits(world) == 2
 

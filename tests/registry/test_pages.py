@@ -13,7 +13,7 @@ from typing import Any, Iterator, List
 import pytest
 
 from audacitorch.github import GitHub
-from audacitorch.registry.curation import standings
+from audacitorch.registry.builtin_list import builtin_states
 from audacitorch.registry.issues import LABEL, keep_issues
 from audacitorch.registry.site import write_site
 from audacitorch.registry.status import render_markdown, render_text, status
@@ -112,7 +112,7 @@ class TestIssues:
 
     def keep(self, server: LocalGitHub, world: World) -> List[str]:
         with GitHub("audacitorch/action", "writer", server.url) as github:
-            return keep_issues(github, standings(world.folder))
+            return keep_issues(github, builtin_states(world.folder))
 
     def test_one_issue_is_opened_left_alone_updated_and_closed(self, seen: World, server: LocalGitHub) -> None:
         assert self.keep(server, seen) == ["opened an issue: ann/broken is broken"]

@@ -350,7 +350,7 @@ class TestStops:
     def test_another_version_of_the_tool_looks_again(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         world.add("ann/effect")
         world.refresh()
-        for module in ("record", "examine"):
+        for module in ("model_record", "examine"):
             monkeypatch.setattr(f"audacitorch.registry.{module}.__version__", "99.0")
         world.requests()
         world.refresh(hours=1)

@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator
 
 import pytest
 
-from audacitorch.registry.record import Record
+from audacitorch.registry.model_record import ModelRecord
 from tests.registry.world import MODEL, World, model_files
 
 pytestmark = pytest.mark.slow
@@ -42,7 +42,7 @@ def settled(world: World) -> World:
     return world
 
 
-def not_worse(before: Record, after: Record) -> bool:
+def not_worse(before: ModelRecord, after: ModelRecord) -> bool:
     """Whether a record is as it was, or what a good refresh would have made of it."""
     return after == before or (after.status == "untested" and after.revision != before.revision)
 

@@ -9,10 +9,10 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from audacitorch.findings import HOSTS, Finding
 from audacitorch.hub import Hub
-from audacitorch.registry import results
-from audacitorch.registry.curation import Curated, curate
+from audacitorch.registry import trial_results
+from audacitorch.registry.builtin_list import ListUpdate, curate
 from audacitorch.registry.folder import RegistryFolder
-from audacitorch.registry.record import Record
+from audacitorch.registry.model_record import ModelRecord
 from audacitorch.registry.refresh import Refreshed, refresh
 from audacitorch.report.model import Report, Target
 from tests.hub import LocalHub
@@ -58,7 +58,7 @@ class World:
         """Refresh, so many hours after the start."""
         return refresh(self.folder, self.client, START + timedelta(hours=hours), workers)
 
-    def record(self, repo_id: str) -> Record:
+    def record(self, repo_id: str) -> ModelRecord:
         """The record of a repo, which must be there and valid."""
         record = self.folder.find(repo_id)
         assert record is not None, repo_id
@@ -81,9 +81,11 @@ class World:
         """What the Hub was asked since the last call."""
         return [f"{logged.side} {logged.path}" for logged in self.hub.take_log()]
 
-    def try_out(self, repo_id: str, *errors: str, hours: float = 0, hosts: Tuple[str, ...] = HOSTS) -> Record:
+    def try_out(self, repo_id: str, *errors: str, hours: float = 0, hosts: Tuple[str, ...] = HOSTS) -> ModelRecord:
         """Give a record the result of a trial, which found these errors."""
-        return results.apply(self.folder, self.result(repo_id, *errors, hosts=hosts), START + timedelta(hours=hours))
+        return trial_results.apply(
+            self.folder, self.result(repo_id, *errors, hosts=hosts), START + timedelta(hours=hours)
+        )
 
     def result(self, repo_id: str, *errors: str, hosts: Tuple[str, ...] = HOSTS) -> Dict[str, Any]:
         """The result of a trial of what is there now."""
@@ -104,7 +106,7 @@ class World:
             )
         self.folder.builtin.write_text("".join(lines), encoding="utf-8")
 
-    def curate(self, hours: float = 0, **how: Any) -> Curated:
+    def curate(self, hours: float = 0, **how: Any) -> ListUpdate:
         """Make the built-in list."""
         return curate(self.folder, START + timedelta(hours=hours), **how)
 

@@ -32,7 +32,7 @@ _MODEL, _METADATA = "model.pt", "metadata.json"
 
 
 @dataclass(frozen=True)
-class Record:
+class ModelRecord:
     """One repo. ``key`` is the Hub's own for it and outlives a change of name; dates are UTC.
 
     ``files`` have ``size``, ``git_sha1`` and, in LFS storage, ``sha256``; None where only the name is known.
@@ -121,7 +121,7 @@ class Record:
         """Whether this version of the tool made the static findings, and could make all of them."""
         return self.static is not None and self.static["tool"] == __version__ and not self.static["could_not_run"]
 
-    def judged(self) -> Record:
+    def judged(self) -> ModelRecord:
         """This record with the status and the reason that its findings give."""
         status = self.judged_status
         return replace(self, status=status, reason=self._reason(status))
@@ -146,7 +146,7 @@ class Record:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Record:
+    def from_json(cls, data: Mapping[str, Any]) -> ModelRecord:
         """The record that :meth:`to_json` wrote; what is derived is derived again, unknown fields are passed over.
 
         Raises:

@@ -23,7 +23,7 @@ class NotUnderstood(ValueError):
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedRepo:
     """A repo as it is listed. ``names`` are its files, at most :data:`MOST_NAMES`; None where they are not told."""
 
     id: str
@@ -42,7 +42,7 @@ class Listed:
         return self.names is None or ("model.pt" in self.names and "metadata.json" in self.names)
 
     @classmethod
-    def from_json(cls, entry: Mapping[str, Any]) -> Listed:
+    def from_json(cls, entry: Mapping[str, Any]) -> ListedRepo:
         """An entry of ``/api/models``, of which nothing but a string ``id`` is certain.
 
         Raises:

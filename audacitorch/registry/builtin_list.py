@@ -10,7 +10,15 @@ from audacitorch.errors import AudacitorchError
 from audacitorch.registry.builtin import BuiltIn, builtin_text, read_builtin, with_revision
 from audacitorch.registry.files import canonical, read_json, timestamp, write
 from audacitorch.registry.folder import RegistryFolder
-from audacitorch.registry.record import GONE, LIST_HOST, NOT_A_MODEL, UNREACHABLE, Record, blocking, reason_of
+from audacitorch.registry.model_record import (
+    GONE,
+    LIST_HOST,
+    NOT_A_MODEL,
+    UNREACHABLE,
+    ModelRecord,
+    blocking,
+    reason_of,
+)
 from audacitorch.report.model import FAIL, PASS
 
 LISTED = "listed"
@@ -19,14 +27,14 @@ QUARANTINED = "quarantined"
 WAITING = "waiting"
 
 
-class TooManyGoing(AudacitorchError):
+class TooManyRemovals(AudacitorchError):
     """So much of the list would go at once that a person must look first."""
 
     exit_status = 1
 
 
 @dataclass(frozen=True)
-class Standing:
+class BuiltInState:
     """Where a built-in stands. ``id`` is its name now, ``named`` the one in ``builtin.yml``."""
 
     named: str
@@ -44,16 +52,16 @@ class Standing:
 
 
 @dataclass
-class Curated:
+class ListUpdate:
     """The list as it is to be; ``changed`` names the files that were written."""
 
-    standings: List[Standing]
+    builtin_states: List[BuiltInState]
     added: List[str] = field(default_factory=list)
     removed: List[str] = field(default_factory=list)
     changed: List[str] = field(default_factory=list)
 
 
-def standings(folder: RegistryFolder) -> List[Standing]:
+def builtin_states(folder: RegistryFolder) -> List[BuiltInState]:
     """Where every built-in stands, by what the records say now."""
     state = read_json(folder.builtin_state, {})
     listed = set(read_list(folder))
@@ -69,17 +77,17 @@ def _key(state: Mapping[str, Any], repo_id: str) -> Optional[str]:
     return key if isinstance(key, str) else None
 
 
-def _has_key(record: Optional[Record], key: str) -> bool:
+def _has_key(record: Optional[ModelRecord], key: str) -> bool:
     return record is not None and record.key == key
 
 
 def _standing(
     entry: BuiltIn,
-    named: Optional[Record],
+    named: Optional[ModelRecord],
     state: Mapping[str, Any],
     listed: Set[str],
-    moved: Mapping[str, Record],
-) -> Standing:
+    moved: Mapping[str, ModelRecord],
+) -> BuiltInState:
     key = state.get("key")
     if named is not None and key is not None and named.key != key and entry.revision != named.revision:
         followed = moved.get(str(key))
@@ -89,26 +97,28 @@ def _standing(
     elif named is None and key is not None:
         named = moved.get(str(key))
     if named is None:
-        return Standing(entry.id, entry.id, LISTED if entry.id in listed else WAITING, "there is no record of it yet")
+        return BuiltInState(
+            entry.id, entry.id, LISTED if entry.id in listed else WAITING, "there is no record of it yet"
+        )
     verdict, reason = _verdict(named)
     if verdict == PASS:
-        return Standing(entry.id, named.id, LISTED, "", "", named.key, named.revision)
+        return BuiltInState(entry.id, named.id, LISTED, "", "", named.key, named.revision)
     if verdict == FAIL:
         return _out(entry, state, named, reason)
     if state.get("quarantine"):
         return _out(entry, state, named, str(state["quarantine"].get("reason", "")))
     on = entry.id in listed or named.id in listed
     waiting = "its latest revision has not been tested yet"
-    return Standing(entry.id, named.id, LISTED if on else WAITING, waiting, "", named.key if on else key)
+    return BuiltInState(entry.id, named.id, LISTED if on else WAITING, waiting, "", named.key if on else key)
 
 
-def _out(entry: BuiltIn, state: Mapping[str, Any], record: Record, reason: str) -> Standing:
+def _out(entry: BuiltIn, state: Mapping[str, Any], record: ModelRecord, reason: str) -> BuiltInState:
     since = str((state.get("quarantine") or {}).get("since", ""))
     key = state.get("key") or record.key
-    return Standing(entry.id, record.id, QUARANTINED, reason, since, key, record.revision)
+    return BuiltInState(entry.id, record.id, QUARANTINED, reason, since, key, record.revision)
 
 
-def _verdict(record: Record) -> Tuple[str, str]:
+def _verdict(record: ModelRecord) -> Tuple[str, str]:
     """What the record says for the builds that read the list: pass, fail with its reason, or neither."""
     if record.status in (GONE, UNREACHABLE, NOT_A_MODEL):
         return FAIL, record.reason or record.status
@@ -122,37 +132,37 @@ def read_list(folder: RegistryFolder) -> List[str]:
     return [item for item in read_json(folder.list, []) if isinstance(item, str)]
 
 
-def curate(folder: RegistryFolder, moment: datetime, *, confirmed: bool = False) -> Curated:
+def curate(folder: RegistryFolder, moment: datetime, *, confirmed: bool = False) -> ListUpdate:
     """Make models.json what it should be, move revisions on, and remember who is left out and since when.
 
     ``confirmed``: a person has looked at how many models go.
 
     Raises:
-        TooManyGoing: more than a tenth of the list, and more than two, would go; nothing was written then.
+        TooManyRemovals: more than a tenth of the list, and more than two, would go; nothing was written then.
         RegistryError: a file can't be read or written.
     """
     with folder.writing() if folder.models.is_dir() else folder.refreshing():
         before = read_list(folder)
-        found = [replace(one, since=one.since or timestamp(moment)) for one in standings(folder)]
+        found = [replace(one, since=one.since or timestamp(moment)) for one in builtin_states(folder)]
         after = sorted({one.id for one in found if one.state == LISTED})
-        result = Curated(found, sorted(set(after) - set(before)), sorted(set(before) - set(after)))
+        result = ListUpdate(found, sorted(set(after) - set(before)), sorted(set(before) - set(after)))
         if not confirmed:
-            require_few_going(_really_going(result, found), len(before), found)
+            require_few_removals(_really_going(result, found), len(before), found)
         _write(folder, found, after, result)
     return result
 
 
-def _really_going(result: Curated, found: List[Standing]) -> List[str]:
+def _really_going(result: ListUpdate, found: List[BuiltInState]) -> List[str]:
     """Names that go for good: one that a repo has given up for another stays on the list under that."""
     renamed = {one.named for one in found if one.renamed and one.state == LISTED}
     return [name for name in result.removed if name not in renamed]
 
 
-def require_few_going(going: List[str], count: int, found: List[Standing]) -> None:
+def require_few_removals(going: List[str], count: int, found: List[BuiltInState]) -> None:
     """Stop where more than a tenth of a list, and more than two, go at once.
 
     Raises:
-        TooManyGoing: they do; names each with its reason.
+        TooManyRemovals: they do; names each with its reason.
     """
     if len(going) <= 2 or len(going) * 10 <= count:
         return
@@ -161,10 +171,10 @@ def require_few_going(going: List[str], count: int, found: List[Standing]) -> No
     more = [f"  and {len(going) - 20} more"] if len(going) > 20 else []
     head = f"{len(going)} of {count} built-in models would go at once, so nothing was changed:"
     tail = "Look at them, and if that is right: audacitorch registry publish --confirm-removals"
-    raise TooManyGoing("\n".join([head, *lines, *more, tail]))
+    raise TooManyRemovals("\n".join([head, *lines, *more, tail]))
 
 
-def _write(folder: RegistryFolder, found: List[Standing], after: List[str], result: Curated) -> None:
+def _write(folder: RegistryFolder, found: List[BuiltInState], after: List[str], result: ListUpdate) -> None:
     text = builtin_text(folder.builtin)
     revisions = {entry.id: entry.revision for entry in read_builtin(folder.builtin)}
     for one in found:
@@ -177,6 +187,6 @@ def _write(folder: RegistryFolder, found: List[Standing], after: List[str], resu
             result.changed.append(path.name)
 
 
-def _state(one: Standing) -> Dict[str, Any]:
+def _state(one: BuiltInState) -> Dict[str, Any]:
     out = {"reason": one.reason, "since": one.since} if one.state == QUARANTINED else None
     return {"key": one.key, "quarantine": out}

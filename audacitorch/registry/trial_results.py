@@ -17,7 +17,7 @@ from audacitorch.registry.files import RegistryError, rounded
 from audacitorch.registry.folder import RegistryFolder
 from audacitorch.registry.index import fold
 from audacitorch.registry.jobs import content_of, testable, tested
-from audacitorch.registry.record import Record
+from audacitorch.registry.model_record import ModelRecord
 from audacitorch.report.model import Report
 from audacitorch.version import __version__
 
@@ -34,7 +34,7 @@ class NotApplied(ValueError):
     """A result that says nothing about what is there now, or that is none."""
 
 
-def apply(folder: RegistryFolder, result: Mapping[str, Any], moment: datetime) -> Record:
+def apply(folder: RegistryFolder, result: Mapping[str, Any], moment: datetime) -> ModelRecord:
     """Write a result into the record of its repo, and return the record.
 
     Raises:
@@ -81,7 +81,7 @@ def _validator() -> Any:
     return Draft202012Validator(json.loads(_REPORT_SCHEMA.read_bytes()))
 
 
-def _with(record: Record, report: Report, result: Mapping[str, Any], moment: datetime) -> Record:
+def _with(record: ModelRecord, report: Report, result: Mapping[str, Any], moment: datetime) -> ModelRecord:
     """The record with the report's findings: those of the files, and those of the trial."""
     static = judgement(*_found(report, "static"), moment)
     shown = report.trial or {}
@@ -119,7 +119,7 @@ def _same_findings(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def share(folder: RegistryFolder, moment: datetime) -> int:
     """Give what was found out about a content to every repo that has the same files; how many records that changed."""
-    trials: Dict[Any, Record] = {}
+    trials: Dict[Any, ModelRecord] = {}
     lacking: List[str] = []
     for place, record in folder.records():
         if testable(record) and tested(record):
