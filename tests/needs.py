@@ -32,8 +32,9 @@ def _docker() -> Optional[str]:
 
 
 def program(name: str) -> Optional[str]:
-    """Where a program is: in this Python's own environment, whether that is active or not, or on the path."""
-    return shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+    """Where a program is: among the tools that scripts/setup --dev installs, in this environment, or on the path."""
+    places = [Path(sys.prefix) / "tools" / "bin", Path(sys.executable).parent]
+    return shutil.which(name, path=os.pathsep.join(map(str, places))) or shutil.which(name)
 
 
 def _act() -> Optional[str]:

@@ -22,10 +22,12 @@ def main(words: Optional[List[str]] = None) -> int:
     parser.add_argument("folder", type=Path, help="with report.json or report.md, and maybe workflow.md")
     parser.add_argument("--pull-request", type=int, required=True, metavar="NUMBER")
     parser.add_argument("--key", required=True, help="which of several comments this is")
+    parser.add_argument("--links", default="", help="a line of Markdown: where the report's files are")
     arguments = parser.parse_args(words)
     try:
         with GitHub() as github:
-            text = comment_text(arguments.folder, LONGEST_BODY - len(marker(arguments.key)) - 1)
+            room = LONGEST_BODY - len(marker(arguments.key)) - len(arguments.links.encode()) - 3
+            text = "\n".join(part for part in (comment_text(arguments.folder, room), arguments.links) if part)
             comment = put_comment(github, arguments.pull_request, arguments.key, text)
     except GitHubError as error:
         print(error, file=sys.stderr)

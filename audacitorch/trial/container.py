@@ -25,9 +25,9 @@ from audacitorch.trial.plan import Plan
 from audacitorch.trial.process import Worker
 from audacitorch.trial.protocol import Ended, Event, TrialUnavailable
 from audacitorch.trial.supervisor import MODEL
-from audacitorch.version import __version__
+from audacitorch.version import IMAGE, __version__
 
-DEFAULT_IMAGE = f"ghcr.io/audacitorch/action:v{__version__}"
+DEFAULT_IMAGE = IMAGE
 #: Every container of ours has this label, with the version as its value.
 LABEL = "org.audacitorch.worker"
 #: And this one, with the process that waits for it.

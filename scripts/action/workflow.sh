@@ -1,8 +1,10 @@
-# workflow.sh: what is wrong with the caller's workflow, and what to paste. Sourced by check.
+# workflow.sh: what is wrong with the caller's workflow, and what to paste. Sourced by check and image.
 # shellcheck shell=bash
 
 # One line that the runner will not take for a command, whatever a name in it holds.
 one_line() { printf %s "$1" | tr -d '\000-\037\177' | sed 's/%/%25/g' | cut -c 1-1000; }
+
+say_notice() { printf '::notice title=audacitorch::%s\n' "$(one_line "$1")"; }
 
 say_warning() { printf '::warning title=audacitorch::%s\n' "$(one_line "$1")"; }
 
@@ -33,7 +35,7 @@ model_folders() {
 stop_no_folder() {
   local found snippet first
   if [ -z "$(ls -A "${GITHUB_WORKSPACE:-.}")" ]; then
-    snippet=$'- uses: actions/checkout@v4\n  with:\n    lfs: true\n    persist-credentials: false\n- uses: audacitorch/action@v1'
+    snippet=$'- uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1\n  with:\n    lfs: true\n    persist-credentials: false\n- uses: audacitorch/action@v1'
     stop 2 "There is nothing here to check: the job has no checkout step before this one." "$snippet"
   fi
   found=$(model_folders)
@@ -49,7 +51,7 @@ stop_no_folder() {
 look_at_workflow() {
   local folder=$1 found snippet
   if is_pointer "$folder/model.pt" || is_pointer "$folder/metadata.json"; then
-    snippet=$'- uses: actions/checkout@v4\n  with:\n    lfs: true\n    persist-credentials: false'
+    snippet=$'- uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1\n  with:\n    lfs: true\n    persist-credentials: false'
     if [ -n "$INPUT_REPO_ID" ]; then return; fi
     describe "The checkout left a Git LFS pointer where the file should be: let it fetch what is in LFS storage." "$snippet"
   elif [ ! -e "$folder/model.pt" ] && [ -z "$INPUT_REPO_ID" ]; then

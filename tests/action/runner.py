@@ -14,11 +14,12 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from tests.image import DOCKER, ROOT, built_image
 from tests.needs import program
+from tests.standins import standin_options
 
-STANDINS = Path(__file__).parent / "standins"
 #: What the action consists of, as a checkout of its tag would hold it.
 PARTS = ("action.yml", "Dockerfile", ".dockerignore", "pyproject.toml", "requirements", "scripts/action", "audacitorch")
-UPLOAD = "actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02"
+#: The artifact's name where a job `check` checks the whole checkout.
+ARTIFACT = "audacitorch-report.check"
 TOKEN = "ghs_TheTokenOfTheJobThatNobodyMaySee"
 
 
@@ -48,12 +49,12 @@ class Run:
     log: str
     artifacts: Path
 
-    def report(self, artifact: str = "audacitorch-report") -> Dict[str, Any]:
+    def report(self, artifact: str = ARTIFACT) -> Dict[str, Any]:
         """An attached report.json."""
         loaded: Dict[str, Any] = json.loads((self.artifacts / artifact / "report.json").read_text("utf-8"))
         return loaded
 
-    def rules(self, artifact: str = "audacitorch-report") -> List[str]:
+    def rules(self, artifact: str = ARTIFACT) -> List[str]:
         """The rules that found errors."""
         return [f["rule"] for f in self.report(artifact)["findings"] if f["severity"] == "error"]
 
@@ -69,7 +70,7 @@ def run_workflow(
     """Run a workflow of a model repo with `act`, on this machine as the runner.
 
     Two steps are not the real ones here. `actions/checkout` is left out by act, which copies the folder instead; and
-    `actions/upload-artifact` can't be downloaded, so that standins/upload-artifact takes its place.
+    `actions/upload-artifact` can't be downloaded, so that its stand-in takes its place.
     """
     file = repo / ".github" / "workflows" / "model.yml"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -81,10 +82,10 @@ def run_workflow(
     artifacts = repo.parent / f"{repo.name}-artifacts"
     home.mkdir()
     artifacts.mkdir()
-    command = ["act", event, "--directory", str(repo), "--platform", "ubuntu-latest=-self-hosted"]
+    command = ["act", event, "--directory", str(repo)]
+    command += standin_options(workflow, (ROOT / "action.yml").read_text("utf-8"))
     command += ["--action-offline-mode", "--no-cache-server", "--secret", f"GITHUB_TOKEN={TOKEN}"]
     command += ["--local-repository", f"audacitorch/action@v1={action()}"]
-    command += ["--local-repository", f"{UPLOAD}={STANDINS / 'upload-artifact'}"]
     for name, value in {"ARTIFACTS": str(artifacts), **(env or {})}.items():
         command += ["--env", f"{name}={value}"]
     if payload is not None:
@@ -120,9 +121,11 @@ def run_check(workspace: Path, **inputs: str) -> Checked:
         "GITHUB_TOKEN": TOKEN,
         "GITHUB_WORKSPACE": str(workspace),
         "RUNNER_TEMP": str(temporary),
+        "GITHUB_JOB": "check",
         "GITHUB_OUTPUT": str(temporary / "outputs"),
         "GITHUB_STEP_SUMMARY": str(temporary / "summary"),
     }
+    environment.update({name: inputs.pop(name) for name in ("MATRIX_INDEX", "MATRIX_TOTAL") if name in inputs})
     environment.update({f"INPUT_{name}": value for name, value in {**defaults, **inputs}.items()})
     script = str(action() / "scripts" / "action" / "check")
     done = subprocess.run(["/bin/bash", script], env=environment, cwd=workspace, capture_output=True, text=True)

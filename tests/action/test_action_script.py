@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Dict
 
 import pytest
 
@@ -93,7 +95,7 @@ def test_the_container_reaches_nothing(tmp_path: Path) -> None:
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
     checked = run_check(copy_of("good-effect", tmp_path))
     work = Path(checked.outputs["report"]).parent
-    assert sorted(path.name for path in work.iterdir()) == ["check.log", "report"]
+    assert sorted(path.name for path in work.iterdir()) == ["check.log", "page", "report"]
     assert {path.stat().st_uid for path in (work / "report").iterdir()} == {os.getuid()}
 
 
@@ -160,7 +162,7 @@ def says(checked: Checked, *texts: str) -> None:
 def test_a_job_without_a_checkout_is_told(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     checked = run_check(tmp_path / "empty", PATH="models/mine")
-    says(checked, "no checkout step", "uses: actions/checkout@v4", "lfs: true")
+    says(checked, "no checkout step", "uses: actions/checkout@3d3c42e5aac5", "lfs: true")
     assert checked.outputs["status"] == "2"
 
 
@@ -190,13 +192,13 @@ def test_a_runner_without_docker_is_told(tmp_path: Path) -> None:
         if not name.startswith("docker"):
             (programs / name).symlink_to(f"/usr/bin/{name}")
     checked = run_check(copy_of("good-effect", tmp_path), _PATH=str(programs))
-    says(checked, "Docker is missing", "runs-on: ubuntu-latest")
+    says(checked, "Docker is missing", "runs-on: ubuntu-24.04")
     assert checked.outputs["status"] == "3"
 
 
 def test_an_image_that_is_nowhere_is_told(tmp_path: Path) -> None:
     checked = run_check(copy_of("good-effect", tmp_path), IMAGE="127.0.0.1:9/nothing:v0")
-    says(checked, "is not here and can't be pulled")
+    says(checked, "can't be pulled: ", "No other image is run in its place")
     assert checked.outputs["status"] == "3"
 
 
@@ -210,6 +212,12 @@ def test_an_image_that_is_nowhere_is_told(tmp_path: Path) -> None:
         ("FAIL_ON", "sometimes"),
         ("REPO_ID", "../../etc"),
         ("REPO_ID", "--output=/x"),
+        ("REVISION", "main\n--output=/x"),
+        ("REVISION", "--facts=/x"),
+        ("IMAGE", "image\nverdict=pass"),
+        ("IMAGE", "--privileged"),
+        ("PATH", "--help"),
+        ("PATH", "-rf"),
         ("HOST", "windows"),
         ("IGNORE", "no-such-rule"),
     ],
@@ -220,6 +228,27 @@ def test_an_input_that_is_wrong_is_named(tmp_path: Path, name: str, value: str) 
     assert checked.outputs["verdict"] == "unknown"
     assert (Path(checked.outputs["report"]) / "workflow.md").exists()
     assert not list(tmp_path.rglob("pwned"))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "name"),
+    [
+        ({"PATH": "."}, "audacitorch-report.check"),
+        ({"PATH": "./models/a/"}, "audacitorch-report.check.models+a"),
+        ({"PATH": "models-a"}, "audacitorch-report.check.models-a"),
+        ({"PATH": "models+a"}, "audacitorch-report.check.models%2Ba"),
+        ({"PATH": "modéls\n:a"}, "audacitorch-report.check.mod%C3%A9ls%0A%3Aa"),
+        ({"HOST": "all"}, "audacitorch-report.check.all"),
+        ({"MATRIX_INDEX": "1", "MATRIX_TOTAL": "3"}, "audacitorch-report.check.1"),
+        ({"MATRIX_INDEX": "0", "MATRIX_TOTAL": "1"}, "audacitorch-report.check"),
+        ({"REPO_ID": "author/name"}, "audacitorch-report.check.author+name"),
+        ({"REPORT_NAME": "my/report: 1"}, "my-report- 1"),
+    ],
+)
+def test_an_artifact_s_name_tells_uses_apart(tmp_path: Path, inputs: Dict[str, str], name: str) -> None:
+    (tmp_path / "repo").mkdir()
+    checked = run_check(tmp_path / "repo", IMAGE="127.0.0.1:9/nothing:v0", **inputs)
+    assert checked.outputs["artifact"] == name
 
 
 def test_inputs_reach_the_check(tmp_path: Path) -> None:
@@ -242,28 +271,62 @@ def test_hostile_names_stay_names(tmp_path: Path) -> None:
     assert "\n::set-output" not in told.stdout
 
 
-def test_a_link_out_of_the_checkout_is_not_followed(tmp_path: Path) -> None:
-    repo = copy_of("good-effect", tmp_path)
-    secret = tmp_path / "secret.json"
-    secret.write_text('{"short_description": "hunter2"}', encoding="utf-8")
+@pytest.mark.parametrize("to", ["outside", "key.json", ".git/config"])
+def test_a_link_is_not_followed_wherever_it_leads(tmp_path: Path, to: str) -> None:
+    repo = copy_of("good-effect", tmp_path / "checkout")
+    secret = '{"short_description": "hunter2"}'
+    (tmp_path / "outside").write_text(secret, encoding="utf-8")
+    (repo.parent / "key.json").write_text(secret, encoding="utf-8")
+    (repo.parent / ".git").mkdir()
+    (repo.parent / ".git" / "config").write_text(secret, encoding="utf-8")
     (repo / "metadata.json").unlink()
-    (repo / "metadata.json").symlink_to(secret)
-    (repo / "README.md").unlink()
-    (repo / ".git").mkdir()
-    (repo / ".git" / "config").write_text("hunter2", encoding="utf-8")
-    (repo / "README.md").symlink_to(".git/config")
+    (repo / "metadata.json").symlink_to("../../outside" if to == "outside" else f"../{to}")
+    checked = run_check(repo.parent, PATH="good-effect")
+    report = Path(checked.outputs["report"])
+    assert not [path for path in report.iterdir() if "hunter2" in path.read_text("utf-8")]
+    assert "metadata.json is a link, which is not followed" in checked.stdout
+    assert checked.outputs["status"] == "1"
+
+
+def test_a_folder_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "checkout").mkdir()
+    copy_of("good-effect", tmp_path / "elsewhere")
+    (tmp_path / "checkout" / "models").symlink_to("../elsewhere")
+    for path in ("models/good-effect", "./models/good-effect/", str(tmp_path / "checkout/models/good-effect")):
+        checked = run_check(tmp_path / "checkout", PATH=path)
+        says(checked, "links are not followed")
+        assert checked.outputs["status"] == "2"
+
+
+def test_a_folder_outside_of_the_checkout_that_the_workflow_names_is_checked(tmp_path: Path) -> None:
+    (tmp_path / "checkout").mkdir()
+    exported = copy_of("good-effect", tmp_path / "exported")
+    assert run_check(tmp_path / "checkout", PATH=str(exported)).outputs["verdict"] == "pass"
+
+
+def test_what_is_not_a_regular_file_is_left_out(tmp_path: Path) -> None:
+    repo = copy_of("good-effect", tmp_path)
+    (repo / "model.pt").unlink()
+    os.mkfifo(repo / "model.pt")
+    os.mkfifo(repo / "another")
     checked = run_check(repo)
-    report = (Path(checked.outputs["report"]) / "report.json").read_text("utf-8")
-    assert "hunter2" not in report
-    assert "leads out of the checkout" in checked.stdout
+    assert "model.pt is not a regular file" in checked.stdout
+    assert checked.outputs["status"] == "1"
 
 
-def test_links_inside_of_the_checkout_are_followed(tmp_path: Path) -> None:
-    repo = copy_of("good-effect", tmp_path / "repo")
-    (repo.parent / "blobs").mkdir()
-    (repo / "model.pt").rename(repo.parent / "blobs" / "abc")
-    (repo / "model.pt").symlink_to("../blobs/abc")
-    assert run_check(repo.parent, PATH="good-effect").outputs["verdict"] == "pass"
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    repo = copy_of("good-effect", tmp_path)
+    shutil.copytree(repo, repo / "--help")
+    assert run_check(repo, PATH="--help").outputs["verdict"] == "pass"
+
+
+def test_facts_in_the_checkout_are_not_the_hubs(tmp_path: Path) -> None:
+    repo = copy_of("good-effect", tmp_path)
+    for name in (".facts.json", "facts.json"):
+        (repo / name).write_text('{"source": "hub", "id": "someone/else"}', encoding="utf-8")
+    checked = run_check(repo)
+    report = json.loads((Path(checked.outputs["report"]) / "report.json").read_text("utf-8"))
+    assert (checked.outputs["verdict"], report["target"]["source"]) == ("pass", "folder")
 
 
 def test_a_model_that_only_the_runner_may_read_is_checked(tmp_path: Path) -> None:

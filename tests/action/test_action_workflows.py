@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.action.runner import TOKEN, run_workflow
+from tests.action.runner import ARTIFACT, TOKEN, run_workflow
 from tests.github import LocalGitHub
 from tests.hub import LocalHub
 from tests.hub.local import add_folder
@@ -29,12 +29,12 @@ on: [push, pull_request]
 permissions: {{}}
 jobs:
   check:
-    runs-on: ubuntu-latest
+    runs-on: ubuntu-24.04
     timeout-minutes: 10
     permissions:
       contents: read
     steps:
-      - uses: actions/checkout@v4
+      - uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1
         with:
           lfs: true
           persist-credentials: false
@@ -63,7 +63,10 @@ def test_a_good_model_passes_and_its_report_is_attached(tmp_path: Path) -> None:
     run = run_workflow(copy_of("good-effect", tmp_path), workflow())
     assert run.status == 0, run.log
     assert f"outputs pass 0 0 {FILES}" in run.log
-    assert sorted(path.name for path in (run.artifacts / "audacitorch-report").iterdir()) == FILES.split()
+    assert sorted(path.name for path in (run.artifacts / ARTIFACT).iterdir()) == FILES.split()
+    page = (run.artifacts / f"{ARTIFACT}.html").read_bytes()
+    assert page == (run.artifacts / ARTIFACT / "report.html").read_bytes()
+    assert f"[Open the report](https://github.example/artifacts/{ARTIFACT}.html)" in run.log
     assert run.report()["trial"]["sandbox"]["kind"] == "container"
     assert "::notice title=audacitorch::PASS" in run.log
     assert "Summary - ## ✅ PASS" in run.log
@@ -97,7 +100,7 @@ def test_a_git_lfs_pointer_is_told_with_what_to_paste(tmp_path: Path) -> None:
     run = run_workflow(copy_of("checkout-without-lfs", tmp_path), workflow())
     assert run.status == 1
     assert "lfs-pointer" in run.rules()
-    assert "    lfs: true" in (run.artifacts / "audacitorch-report" / "workflow.md").read_text("utf-8")
+    assert "    lfs: true" in (run.artifacts / ARTIFACT / "workflow.md").read_text("utf-8")
     assert "The checkout left a Git LFS pointer" in run.log
 
 
@@ -109,10 +112,10 @@ def test_several_models_are_a_matrix_with_a_report_each(tmp_path: Path) -> None:
     text = workflow(path="models/${{ matrix.model }}").replace("    runs-on:", matrix + "    runs-on:")
     run = run_workflow(repo, text)
     assert run.status == 1
-    assert run.report("audacitorch-report-models-good-effect")["verdict"] == "pass"
-    assert run.report("audacitorch-report-models-always-raises")["verdict"] == "fail"
+    assert run.report("audacitorch-report.check.models+good-effect")["verdict"] == "pass"
+    assert run.report("audacitorch-report.check.models+always-raises")["verdict"] == "fail"
     assert "file=models/always-raises/model.pt,title=forward-error::" in run.log
-    sarif = json.loads((run.artifacts / "audacitorch-report-models-always-raises" / "report.sarif").read_text())
+    sarif = json.loads((run.artifacts / "audacitorch-report.check.models+always-raises" / "report.sarif").read_text())
     places = [r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for r in sarif["runs"][0]["results"]]
     assert "models/always-raises/model.pt" in places
 
@@ -129,7 +132,7 @@ def test_a_wrong_path_fails_with_a_report_that_says_what_to_paste(tmp_path: Path
     run = run_workflow(repo, workflow(path="model"))
     assert run.status == 1
     assert "outputs unknown 0 0 report.md workflow.md" in run.log
-    notes = (run.artifacts / "audacitorch-report-model" / "workflow.md").read_text("utf-8")
+    notes = (run.artifacts / f"{ARTIFACT}.model" / "workflow.md").read_text("utf-8")
     assert "path: good-effect" in notes
 
 
@@ -141,7 +144,7 @@ def test_a_repo_of_the_hub_is_fetched_and_checked_as_such(tmp_path: Path, local_
     repo.mkdir()
     run = run_workflow(repo, workflow(repo_id="author/booster"), env={"HF_ENDPOINT": local_hub.url})
     assert run.status == 0, run.log
-    report = run.report("audacitorch-report-author-booster")
+    report = run.report(f"{ARTIFACT}.author+booster")
     assert report["target"]["source"] == "hub"
     assert report["target"]["id"] == "author/booster"
     assert len(report["target"]["revision"]) == 40
@@ -153,7 +156,7 @@ def test_a_repo_that_the_hub_has_not_is_told(tmp_path: Path, local_hub: LocalHub
     run = run_workflow(repo, workflow(repo_id="author/nothing"), env={"HF_ENDPOINT": local_hub.url})
     assert run.status == 1
     assert "author/nothing was not fetched" in run.log
-    assert (run.artifacts / "audacitorch-report-author-nothing" / "report.md").exists()
+    assert (run.artifacts / f"{ARTIFACT}.author+nothing" / "report.md").exists()
 
 
 def test_a_pull_request_gets_one_comment_that_is_updated(tmp_path: Path) -> None:
@@ -172,6 +175,7 @@ def test_a_pull_request_gets_one_comment_that_is_updated(tmp_path: Path) -> None
         assert github.unexpected == []
     assert len(comments) == 1, run.log
     assert "✅ PASS" in comments[0].body
+    assert f"[Open the report](https://github.example/artifacts/{ARTIFACT}.html)" in comments[0].body
     assert TOKEN not in run.log
 
 
@@ -188,9 +192,35 @@ def test_a_comment_that_can_not_be_written_is_a_warning(tmp_path: Path) -> None:
     assert "pull-requests: write" in run.log
 
 
-def test_an_image_that_can_not_be_pulled_is_built(tmp_path: Path) -> None:
+def test_a_checkout_without_a_release_builds_its_image_and_says_so(tmp_path: Path) -> None:
     built_image()  # its layers are there now
     text = workflow().replace(f"          image: {built_image()}\n", "")
     run = run_workflow(copy_of("good-effect", tmp_path), text, env={"AUDACITORCH_TORCH": "pypi"})
     assert run.status == 0, run.log
-    assert "built from the Dockerfile" in run.log
+    assert "::notice title=audacitorch::This checkout of the action has no release" in run.log
+    assert "Summary - The image was built from the Dockerfile" in run.log
+
+
+def test_uses_that_differ_in_one_thing_only_keep_their_reports_apart(tmp_path: Path) -> None:
+    repo = tmp_path / "many"
+    for folder in ("models/a", "models-a"):
+        shutil.copytree(copy_of("good-effect", tmp_path / folder), repo / folder)
+    step = "      - uses: audacitorch/action@v1\n        with:\n          image: {image}\n          memory: 2048\n"
+    steps = "".join(
+        step.format(image=built_image()) + "".join(f"          {line}\n" for line in lines)
+        for lines in (["path: models/a"], ["path: models-a"], ["path: models/a", "host: all"], ["path: models/a"])
+    )
+    head = workflow().partition("      - id: audacity")[0]
+    run = run_workflow(repo, head + steps)
+    assert run.status == 0, run.log
+    names = {path.name for path in run.artifacts.iterdir() if path.is_dir()}
+    assert names == {
+        f"{ARTIFACT}.models+a", f"{ARTIFACT}.models-a", f"{ARTIFACT}.models+a.all", f"{ARTIFACT}.models+a-2"
+    }  # fmt: skip
+
+
+def test_an_upload_that_fails_is_a_warning_and_no_failed_model(tmp_path: Path) -> None:
+    run = run_workflow(copy_of("good-effect", tmp_path), workflow(), env={"UPLOAD_FAILS": "1"})
+    assert run.status == 0, run.log
+    assert "outputs pass 0 0" in run.log
+    assert "::warning title=audacitorch::The report could not be attached" in run.log

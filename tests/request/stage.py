@@ -16,13 +16,13 @@ import yaml
 
 from tests.github import LocalGitHub
 from tests.hub import LocalHub
+from tests.needs import program
 from tests.request.harmless import check_comment
+from tests.standins import standin_options
 
 ROOT = Path(__file__).parents[2]
 WORKFLOW = ROOT / ".github" / "workflows" / "built-in-request.yml"
 INSTALL = ROOT / ".github" / "actions" / "install" / "action.yml"
-STANDINS = Path(__file__).with_name("standins")
-PROGRAMS = Path(sys.prefix) / "bin"
 MODEL = "ann/booster-net"
 
 
@@ -42,11 +42,13 @@ class Stage:
         path = self.folder / "event.json"
         path.write_text(json.dumps(payload))
         environment = {"HF_ENDPOINT": self.hub.url, "GITHUB_API_URL": self.github.url, **environment}
+        shutil.rmtree(self.folder / "artifacts", ignore_errors=True)  # a run has artifacts of its own
+        (self.folder / "artifacts").mkdir()
         environment["ARTIFACTS"] = str(self.folder / "artifacts")
         words = [
-            str(PROGRAMS / "act"), event, "--eventpath", str(path), "--workflows", str(WORKFLOW.relative_to(ROOT)),
-            "--platform", "ubuntu-latest=-self-hosted", "--action-offline-mode", "--secret", "GITHUB_TOKEN=workflow",
-            "--var", f"AUDACITORCH_SANDBOX={sandbox}", *standins(),
+            program("act") or "act", event, "--eventpath", str(path), "--workflows", str(WORKFLOW.relative_to(ROOT)),
+            "--action-offline-mode", "--secret", "GITHUB_TOKEN=workflow",
+            "--var", f"AUDACITORCH_SANDBOX={sandbox}", *standin_options(WORKFLOW.read_text(), INSTALL.read_text()),
         ]  # fmt: skip
         for name, value in environment.items():
             words += ["--env", f"{name}={value}"]
@@ -69,12 +71,6 @@ class Stage:
         (body,) = (c.body for c in self.github.state.comments.values() if c.login == "github-actions[bot]")
         check_comment(re.sub(r"#(?=\d)", "", body))
         return body
-
-
-def standins() -> List[str]:
-    """act's options for the actions that can't be downloaded here."""
-    used = re.findall(r"uses: (actions/([\w-]+)@\S+)", WORKFLOW.read_text() + INSTALL.read_text())
-    return [f"--local-repository={ref}={STANDINS / name}" for ref, name in sorted(set(used)) if name != "checkout"]
 
 
 def rights_of(*jobs: str) -> Dict[str, str]:

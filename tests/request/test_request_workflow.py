@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict
 
 import pytest
 import yaml
 
 from tests.github import LocalGitHub
 from tests.hub import LocalHub
-from tests.request.stage import INSTALL, MODEL, PROGRAMS, ROOT, WORKFLOW, Stage, make_stage, rights_of
+from tests.request.stage import MODEL, ROOT, WORKFLOW, Stage, make_stage, rights_of
 
 FORM = ROOT / ".github" / "ISSUE_TEMPLATE" / "built-in-model-request.yml"
 HOSTILE = "x'; touch pwned; `touch pwned` $(touch pwned) ${{ github.token }} \"; touch pwned; # @octocat"
@@ -112,23 +111,6 @@ def test_what_is_no_request_starts_nothing(stage: Stage) -> None:
     ):
         assert stage.act(event, payload, rights_of("answer")).returncode == 0
     assert stage.github.take_log() == []
-
-
-def lint(*words: str) -> Optional[str]:
-    """What a linter says; None where it is content."""
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-    return None if done.returncode == 0 else done.stdout + done.stderr
-
-
-def test_linters_find_nothing() -> None:
-    for program in ("zizmor", "check-jsonschema"):
-        if not (PROGRAMS / program).exists():
-            pytest.skip(f"{program} is not installed")
-    validate = [str(PROGRAMS / "check-jsonschema"), "--builtin-schema"]
-    assert lint(str(PROGRAMS / "zizmor"), "--offline", "--no-progress", str(WORKFLOW), str(INSTALL)) is None
-    assert lint(*validate, "vendor.github-workflows", str(WORKFLOW)) is None
-    assert lint(*validate, "vendor.github-actions", str(INSTALL)) is None
-    assert lint(*validate, "vendor.github-issue-forms", str(FORM)) is None
 
 
 def test_the_job_that_runs_models_has_no_permission_and_no_secret() -> None:
