@@ -22,6 +22,7 @@ COMMANDS = {
     "rules": "the rules, or one explained",
     "fetch": "bring a model repo from the Hub, at one revision",
     "backport": "a TorchScript archive from a newer PyTorch, rewritten for Torch 1.9.0",
+    "new": "make a model repo to start from",
     "fix": "apply every remedy that a machine can apply to a model repo",
     "registry": "the models of the Hub that are tagged for Audacity, indexed and tested; the built-in list",
     "request": "built-in requests: check them, answer them, accept them into the list",

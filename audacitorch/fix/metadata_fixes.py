@@ -37,7 +37,7 @@ _BYTE_ORDER_MARKS = (
 _STRING = r'"(?:[^"\\\n]|\\.)*"?'
 _COMMENT = re.compile(rf"{_STRING}|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
 _LAST_COMMA = re.compile(rf"{_STRING}|,(?=\s*[}}\]])", re.DOTALL)
-_LIST_SEPARATOR = re.compile(r"\s*[,;]\s*")
+_LIST_SEPARATOR = re.compile(r"[,;]")
 _WORDS_OF_BOOL = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -185,7 +185,7 @@ def _boolean(value: Any) -> Optional[bool]:
 def _list(value: Any) -> Optional[List[str]]:
     if value is None:
         return None
-    return [word for word in _LIST_SEPARATOR.split(value.strip()) if word] if isinstance(value, str) else None
+    return [word.strip() for word in _LIST_SEPARATOR.split(value) if word.strip()] if isinstance(value, str) else None
 
 
 def _string(value: Any) -> Optional[str]:
