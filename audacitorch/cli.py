@@ -24,6 +24,7 @@ COMMANDS = {
     "backport": "a TorchScript archive from a newer PyTorch, rewritten for Torch 1.9.0",
     "new": "make a model repo to start from",
     "fix": "apply every remedy that a machine can apply to a model repo",
+    "push": "check a model repo and upload it to the Hub",
     "registry": "the models of the Hub that are tagged for Audacity, indexed and tested; the built-in list",
     "request": "built-in requests: check them, answer them, accept them into the list",
 }

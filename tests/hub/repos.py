@@ -126,6 +126,7 @@ class HubRepo:
     def all_tags(self) -> List[str]:
         """The tags given by hand, and those of the card."""
         tags = self.card.get("tags") if isinstance(self.card, dict) else None
+        tags = [tags] if isinstance(tags, str) else tags  # as the specification writes it
         from_card = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
         return [*self.tags, *(tag for tag in from_card if tag not in self.tags)]
 

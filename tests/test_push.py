@@ -1,0 +1,151 @@
+"""`audacitorch push` against the local Hub, by the real client: checked, one commit, model.pt in LFS storage."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any, List
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from audacitorch.cli import main
+from audacitorch.commands.push import request_link
+from tests.hub import LocalHub
+from tests.needs import require
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    copy = tmp_path / "booster"
+    shutil.copytree(ROOT / "examples" / "booster-net", copy)
+    return copy
+
+
+@pytest.fixture(autouse=True)
+def token(local_hub: LocalHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    local_hub.add_token("hf_ann", "ann", write=True)
+    local_hub.add_token("hf_read", "ann")
+    monkeypatch.setenv("HF_TOKEN", "hf_ann")
+
+
+def push(hub: LocalHub, folder: Path, *options: str, repo: str = "ann/booster") -> int:
+    return main(["push", str(folder), repo, "--endpoint", hub.url, "--static", *options])
+
+
+def head(hub: LocalHub, repo: str = "ann/booster") -> Any:
+    found = hub.find(repo)
+    return None if found is None else found.head
+
+
+def test_a_repo_is_made_and_holds_the_files(
+    local_hub: LocalHub, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert push(local_hub, folder) == 0
+    files = head(local_hub).files
+    assert sorted(files) == [".gitattributes", "README.md", "metadata.json", "model.pt"]
+    assert files["model.pt"].lfs
+    assert files["model.pt"].content == (folder / "model.pt").read_bytes()
+    said = capsys.readouterr().out
+    assert f"{local_hub.url}/ann/booster at {head(local_hub).oid}" in said
+    assert request_link("ann/booster") in said
+
+
+def test_the_registry_finds_what_was_pushed(local_hub: LocalHub, folder: Path, tmp_path: Path) -> None:
+    assert push(local_hub, folder) == 0
+    registry = tmp_path / "registry"
+    registry.mkdir()
+    assert main(["registry", "refresh", "--registry", str(registry), "--endpoint", local_hub.url]) == 0
+    record = json.loads((registry / "models" / "ann" / "booster.json").read_text())
+    assert record["id"] == "ann/booster"
+
+
+def test_the_second_push_sends_no_large_file_again(local_hub: LocalHub, folder: Path) -> None:
+    assert push(local_hub, folder) == 0
+    local_hub.take_log()
+    (folder / "README.md").write_text("---\ntags: [audacity, volume]\n---\n")
+    assert push(local_hub, folder) == 0
+    assert [logged for logged in local_hub.take_log() if logged.method == "PUT"] == []
+    assert b"volume" in head(local_hub).files["README.md"].content
+
+
+def test_a_failing_model_is_not_uploaded(local_hub: LocalHub, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fields = json.loads((folder / "metadata.json").read_text())
+    (folder / "metadata.json").write_text(json.dumps({**fields, "sample_rate": "fast"}))
+    assert push(local_hub, folder) == 1
+    assert head(local_hub) is None
+    assert "Nothing was uploaded." in capsys.readouterr().err
+
+
+def test_without_the_tag_it_is_refused_unless_asked_for(local_hub: LocalHub, folder: Path) -> None:
+    (folder / "README.md").write_text("# Booster\n")
+    assert push(local_hub, folder) == 1
+    assert head(local_hub) is None
+    assert push(local_hub, folder, "--untagged") == 0
+
+
+@pytest.mark.parametrize("words", [[], ["hf_read"]])
+def test_without_the_right_to_write_it_says_so(
+    local_hub: LocalHub,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: List[str],
+) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    if words:
+        monkeypatch.setenv("HF_TOKEN", words[0])
+    assert push(local_hub, folder) == 2
+    assert "token" in capsys.readouterr().err
+    assert head(local_hub) is None
+
+
+def test_a_repo_without_gitattributes_gets_them_first(local_hub: LocalHub, folder: Path) -> None:
+    local_hub.add_repo("ann/booster", {"README.md": b"old"})
+    (folder / ".gitattributes").unlink(missing_ok=True)
+    assert push(local_hub, folder) == 0
+    assert b"*.pt filter=lfs" in head(local_hub).files[".gitattributes"].content
+
+
+def test_a_model_that_stays_a_plain_file_is_an_error(
+    local_hub: LocalHub, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tests.hub.upload._LFS_ENDINGS", ("nothing",))
+    assert push(local_hub, folder) == 3
+    assert "plain file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("method", "status"), [("PUT", 3), ("POST", 2)])
+def test_an_upload_that_breaks_leaves_the_repo_as_it_was_and_goes_on_when_repeated(
+    local_hub: LocalHub, folder: Path, method: str, status: int
+) -> None:
+    local_hub.add_repo("ann/booster", {"README.md": b"old", ".gitattributes": b"*.pt filter=lfs\n"})
+    before = head(local_hub).oid
+    path = "" if method == "PUT" else "/preupload/"
+    local_hub.fault("forbidden", method=method, path=path, times=None)
+    assert push(local_hub, folder) == status
+    assert head(local_hub).oid == before
+    local_hub.faults.clear()
+    assert push(local_hub, folder) == 0
+    assert head(local_hub).files["model.pt"].lfs
+
+
+@pytest.mark.parametrize("repo", ["booster", "ann/booster@main", "ann/b--x", "a/b/c"])
+def test_an_id_that_audacity_can_not_read_is_refused(local_hub: LocalHub, folder: Path, repo: str) -> None:
+    assert push(local_hub, folder, repo=repo) == 2
+
+
+def test_the_link_fills_in_the_form() -> None:
+    form = (ROOT / ".github" / "ISSUE_TEMPLATE" / "built-in-model-request.yml").read_text()
+    asked = parse_qs(urlsplit(request_link("ann/booster")).query)
+    assert asked["repo-id"] == ["ann/booster"]
+    assert "id: repo-id" in form
+
+
+@pytest.mark.torch
+def test_a_whole_check_runs_the_model_first(local_hub: LocalHub, folder: Path) -> None:
+    require("torch")
+    assert main(["push", str(folder), "ann/booster", "--endpoint", local_hub.url]) == 0
