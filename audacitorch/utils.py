@@ -87,7 +87,7 @@ def _to_json(metadata: Mapping[str, Any]) -> bytes:
         raise _NotJson(f"metadata holds a value that JSON has no form for: {error}") from error
 
 
-def save_model(model: Any, metadata: Mapping[str, Any], root: Union[str, Path]) -> None:
+def save_model(model: Any, metadata: Mapping[str, Any], root: Union[str, Path], *, backport: bool = False) -> None:
     """Write a model repo: ``model.pt`` and ``metadata.json``, with both ``domains`` and ``domain_tags``.
 
     Each file is written whole before it takes the place of an older one. If anything fails, no file is touched.
@@ -96,11 +96,13 @@ def save_model(model: Any, metadata: Mapping[str, Any], root: Union[str, Path]) 
         model: a scripted or traced module.
         metadata: the fields of metadata.json; see ``docs/metadata.md``.
         root: the folder to write to; made where there is none.
+        backport: rewrite the archive for Torch 1.9.0, as `audacitorch backport` does; under 1.9.0 it changes nothing.
 
     Raises:
         ImportError: PyTorch is not installed.
         TypeError: the model is no ScriptModule.
-        ValueError: the metadata is invalid; the message lists every problem.
+        ValueError: the metadata is invalid, or the archive calls what Torch 1.9.0 lacks and no rewriting replaces; the
+            message lists every problem.
         FileExistsError: ``root`` is a file.
     """
     torch = _torch()
@@ -117,7 +119,7 @@ def save_model(model: Any, metadata: Mapping[str, Any], root: Union[str, Path]) 
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"{str(folder)!r} is a file, and must be a folder")
     folder.mkdir(parents=True, exist_ok=True)
-    if torch.__version__.partition("+")[0] != TORCH_VERSION:
+    if torch.__version__.partition("+")[0] != TORCH_VERSION and not backport:
         warnings.warn(
             f"saved with Torch {torch.__version__}; Audacity runs {TORCH_VERSION} and may refuse the file: "
             f"run `audacitorch check` on the folder",
@@ -126,9 +128,23 @@ def save_model(model: Any, metadata: Mapping[str, Any], root: Union[str, Path]) 
     # The archive's top folder is named after the file: hence a file called model.pt, in a folder of its own.
     with tempfile.TemporaryDirectory(prefix=".save_model-", dir=folder) as scratch:
         torch.jit.save(model, str(Path(scratch, "model.pt")))
+        if backport:
+            _backport(Path(scratch, "model.pt"))
         Path(scratch, "metadata.json").write_bytes(_to_json(with_both_domain_fields(metadata)))
         for name in ("model.pt", "metadata.json"):
             os.replace(Path(scratch, name), folder / name)
+
+
+def _backport(model: Path) -> None:
+    """Rewrite a saved archive for Torch 1.9.0, in its place."""
+    from audacitorch.backport import backport
+
+    rewritten = model.with_name("backported.pt")
+    result = backport(model, rewritten)
+    if result.remaining:
+        problems = "\n".join(found.message for found in result.remaining)
+        raise ValueError(f"Torch 1.9.0 can't run this model:\n{problems}")
+    os.replace(rewritten, model)
 
 
 def get_example_inputs(multichannel: bool = False) -> List[Tensor]:
