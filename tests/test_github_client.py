@@ -10,9 +10,10 @@ from typing import Iterator, List
 
 import pytest
 
-from audacitorch.github import GitHub, GitHubError, NotFound, NotPermitted, waiting
-from audacitorch.github.comments import LONGEST_BODY, find_comments, marker, put_comment
-from audacitorch.github.report_comment import comment_text, main
+from audacitorch.github import GitHub, GitHubError, NotFound, NotPermitted, rest
+from audacitorch.github.comments import LONGEST_BODY, KeptComment, main, marker, put_comment, report_text
+from audacitorch.github.tracker import IssueTracker
+from audacitorch.http import retries
 from audacitorch.report import jsonfile
 from audacitorch.report.model import Report, Target
 from tests.github import LocalGitHub
@@ -30,7 +31,7 @@ def server() -> Iterator[LocalGitHub]:
 @pytest.fixture
 def waited(monkeypatch: pytest.MonkeyPatch) -> List[float]:
     seconds: List[float] = []
-    monkeypatch.setattr(waiting, "pause", seconds.append)
+    monkeypatch.setattr(retries, "pause", seconds.append)
     return seconds
 
 
@@ -117,7 +118,7 @@ def test_limits_are_waited_for_as_github_says(server: LocalGitHub, github: GitHu
     server.fault("secondary-rate-limit", retry_after=7)
     server.fault("secondary-rate-limit", after=1)
     github.call("POST", "issues/1/comments", "write a comment", {"body": "text"})
-    assert waited == [7.0, waiting.SECONDARY_SECONDS]
+    assert waited == [7.0, rest.SECONDARY_PAUSES[0]]
     assert len(bodies(server)) == 1
     server.fault("primary-rate-limit", reset=int(time.time()) + 30)
     github.get("issues/1", "read the issue")
@@ -182,10 +183,11 @@ def test_the_report_becomes_the_comment(
 
 def test_a_comment_fits_whatever_there_is_to_say(tmp_path: Path) -> None:
     (tmp_path / "report.md").write_text("é" * 50_000, encoding="utf-8")
-    assert len(comment_text(tmp_path, 1000).encode()) <= 1000
+    assert len(report_text(tmp_path, 1000).encode()) <= 1000
 
 
-def test_only_the_comments_of_one_login_count_where_it_is_named(server: LocalGitHub, github: GitHub) -> None:
+def test_the_caller_says_whose_comments_are_ours(server: LocalGitHub, github: GitHub) -> None:
     server.state.add_comment(1, "somebody", f"{marker('model')}\nmine")
-    assert len(find_comments(github, 1, "model", login="somebody")) == 1
-    assert find_comments(github, 1, "model") == []
+    theirs = KeptComment(IssueTracker(github), 1, marker("model"), lambda comment: comment.author == "somebody")
+    assert len(theirs.found()) == 1
+    assert KeptComment(IssueTracker(github), 1, marker("model")).found() == []

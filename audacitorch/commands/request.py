@@ -1,4 +1,4 @@
-"""`audacitorch request`: what happens to built-in requests, from the issue to the list."""
+"""`audacitorch request`: check, answer, accept and list built-in requests."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from audacitorch.request.events import Event
-    from audacitorch.request.repository import Repository
+    from audacitorch.github import GitHub
+    from audacitorch.request.issue_event import Event
 
 COULD_NOT_CHECK = 3
 
@@ -21,21 +21,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _from(triage)
     _registry(triage)
     _hub(triage)
-    triage.add_argument("--decision", type=Path, metavar="FILE", help="write the decision there, as JSON")
-    triage.add_argument("--report", type=Path, metavar="DIR", help="write the report's formats there")
-    triage.add_argument("--dry-run", action="store_true", help="write the decision, and touch nothing on GitHub")
+    triage.add_argument("--decision", type=Path, metavar="FILE", help="write the decision to FILE, as JSON")
+    triage.add_argument("--report", type=Path, metavar="DIR", help="write the report to DIR, in all formats")
+    triage.add_argument("--dry-run", action="store_true", help="write the decision, and change nothing on GitHub")
     triage.add_argument("--sandbox", choices=("auto", "process", "container"), default="auto", help="for the model")
     triage.set_defaults(act=_triage)
 
     apply = commands.add_parser("apply", help="show a decision on its issue: the comment and the label")
     _from(apply)
+    _hub(apply)
     apply.add_argument("--decision", type=Path, metavar="FILE", required=True, help="what triage wrote")
     apply.set_defaults(act=_apply)
 
-    accept = commands.add_parser("accept", help="put the examined commit on the list, in a pull request")
+    accept = commands.add_parser("accept", help="put the checked commit on the list, in a pull request")
     _from(accept)
     _registry(accept)
     _hub(accept)
+    accept.add_argument("--commit", metavar="SHA", default="", help="the commit that is meant, as the comment shows it")
     accept.add_argument("--decision", type=Path, metavar="FILE", help="the check to accept (default: the last one)")
     accept.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     accept.set_defaults(act=_accept)
@@ -45,22 +47,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     decline.add_argument("reason", metavar="REASON", help="as the contributor will read it")
     decline.set_defaults(act=_decline)
 
-    obey = commands.add_parser("obey", help="do what a comment says: /accept, /decline REASON")
-    obey.add_argument("--event", type=Path, metavar="FILE", help="default: GITHUB_EVENT_PATH")
-    obey.set_defaults(issue=None)
-    _registry(obey)
-    _hub(obey)
-    obey.set_defaults(act=_obey)
+    handle = commands.add_parser("handle-comment", help="follow the command in a comment: /accept, /decline REASON")
+    handle.add_argument("--event", type=Path, metavar="FILE", help="default: GITHUB_EVENT_PATH")
+    handle.set_defaults(issue=None)
+    _registry(handle)
+    _hub(handle)
+    handle.set_defaults(act=_handle_comment)
 
-    listing = commands.add_parser("list", help="the open requests: age, state, verdict, what waits for whom")
+    listing = commands.add_parser("list", help="list the open requests: age, state, verdict, whom each waits for")
     listing.add_argument("--format", choices=("text", "markdown", "json"), default="text", help="default: text")
     listing.set_defaults(act=_list)
 
-    collect = commands.add_parser("collect", help="write requests to files, for a job that holds no token")
-    collect.add_argument("--issue", type=_number, metavar="N", help="default: all that could not be checked")
-    collect.add_argument(
-        "-o", "--output", type=Path, metavar="DIR", required=True, help="one event a request goes there"
-    )
+    collect = commands.add_parser("collect", help="write the requests that are due to files, for a job without a token")
+    collect_from = collect.add_mutually_exclusive_group()
+    collect_from.add_argument("--issue", type=_number, metavar="N", help="default: all that could not be checked")
+    collect_from.add_argument("--event", type=Path, metavar="FILE", help="the request of this event, if it is due")
+    collect.add_argument("-o", "--output", type=Path, metavar="DIR", required=True, help="write an event each there")
     collect.set_defaults(act=_collect)
 
 
@@ -72,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _from(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--event", type=Path, metavar="FILE", help="what GitHub tells (default: GITHUB_EVENT_PATH)")
+    source.add_argument("--event", type=Path, metavar="FILE", help="a workflow's event (default: GITHUB_EVENT_PATH)")
     source.add_argument("--issue", type=_number, metavar="N", help="the request's issue, asked of GitHub")
 
 
@@ -85,35 +87,34 @@ def _hub(parser: argparse.ArgumentParser) -> None:
 
 
 def _number(text: str) -> int:
-    value = int(text.lstrip("#"))
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no issue's number")
-    return value
+    digits = text.lstrip("#")
+    if not (digits.isascii() and digits.isdigit()) or not 0 < int(digits[:10]) < 1 << 31:
+        raise argparse.ArgumentTypeError(f"{text} is not the number of an issue")
+    return int(digits)
 
 
 def _event(arguments: argparse.Namespace) -> Event:
     import os
 
-    from audacitorch.request.events import Event, EventError, read_event
+    from audacitorch.request.issue_event import Event, EventError, read_event
 
     if arguments.issue is not None:
         return Event(arguments.issue, "dispatched")
     path = arguments.event or os.environ.get("GITHUB_EVENT_PATH")
     if not path:
-        raise EventError("which request? Give --issue N or --event FILE; GITHUB_EVENT_PATH is not set")
+        raise EventError("Which request? Give --issue N or --event FILE; GITHUB_EVENT_PATH is not set.")
     return read_event(Path(path))
 
 
-def _repository() -> Repository:
+def _github() -> GitHub:
     import os
 
     from audacitorch.github import GitHub
-    from audacitorch.request.events import EventError
-    from audacitorch.request.repository import Repository
+    from audacitorch.request.issue_event import EventError
 
     if os.environ.get("GITHUB_REPOSITORY", "").count("/") != 1:
-        raise EventError("which repository? Set GITHUB_REPOSITORY=OWNER/NAME, and GITHUB_TOKEN to a token for it")
-    return Repository(GitHub())
+        raise EventError("Which repository? Set GITHUB_REPOSITORY=OWNER/NAME, and GITHUB_TOKEN to a token for it.")
+    return GitHub()
 
 
 def _folder(arguments: argparse.Namespace) -> Path:
@@ -123,22 +124,23 @@ def _folder(arguments: argparse.Namespace) -> Path:
 
 
 def _triage(arguments: argparse.Namespace) -> int:
+    from audacitorch.github.tracker import IssueTracker
     from audacitorch.report.escape import visible
-    from audacitorch.request.apply import apply_decision, why_not
     from audacitorch.request.comment import Links, render_request
     from audacitorch.request.decision import write_decision
-    from audacitorch.request.record import Record, Run
+    from audacitorch.request.memory import CheckRun, Memory
+    from audacitorch.request.respond import apply_decision, why_not
     from audacitorch.request.triage import triaged
 
     event = _event(arguments)
-    issue = event.issue or _repository().issue(event.number)
+    issue = event.issue or IssueTracker(_github()).issue(event.number)
     reason = why_not(event, issue)
     if reason is not None:
         print(f"issue {issue.number}: nothing to check: {reason}")
         return 0
     links = Links.from_environment()
     decision = triaged(issue, arguments.endpoint, arguments.sandbox, _folder(arguments))
-    decision = decision.with_comment(render_request(decision, Record().with_run(Run.of(decision)), links))
+    decision = decision.with_comment(render_request(decision, Memory().with_run(CheckRun.of(decision)), links))
     if arguments.report is not None and decision.report is not None:
         from audacitorch.report.write import write_reports
 
@@ -147,85 +149,83 @@ def _triage(arguments: argparse.Namespace) -> int:
         write_decision(decision, arguments.decision)
     sys.stdout.write(f"issue {issue.number}: {decision.state}\n" if arguments.decision else decision.comment)
     if not arguments.dry_run:
-        print(visible(apply_decision(_repository(), event, decision, links)))
+        print(visible(apply_decision(_github(), event, decision, links, arguments.endpoint)))
     return COULD_NOT_CHECK if decision.state == "could-not-check" else 0
 
 
 def _apply(arguments: argparse.Namespace) -> int:
+    from audacitorch.github.tracker import IssueTracker
     from audacitorch.report.escape import visible
-    from audacitorch.request.apply import apply_decision
     from audacitorch.request.comment import Links
-    from audacitorch.request.decision import DecisionError, failed_decision, read_decision
-    from audacitorch.request.events import Issue
-    from audacitorch.request.triage import timestamp
+    from audacitorch.request.decision import DecisionError, failed_decision, read_decision, timestamp
+    from audacitorch.request.respond import apply_decision
 
-    event = _event(arguments)
+    event, github, links = _event(arguments), _github(), Links.from_environment()
     try:
         decision = read_decision(arguments.decision)
         if decision.issue != event.number:
-            raise DecisionError(f"the decision is about issue {decision.issue}, the event about {event.number}")
+            raise DecisionError(f"The decision is about issue {decision.issue}, the event about {event.number}.")
+        done = apply_decision(github, event, decision, links, arguments.endpoint)
     except DecisionError as error:
-        # The job that checks has failed: the contributor hears so, and it is tried again.
+        # The job that checks has failed: the contributor reads so, and the check is repeated.
         print(f"audacitorch: {visible(error)}", file=sys.stderr)
-        decision = failed_decision(event.issue or Issue(event.number), timestamp(), str(error))
-    print(visible(apply_decision(_repository(), event, decision, Links.from_environment())))
+        decision = failed_decision(IssueTracker(github).issue(event.number), timestamp(), str(error))
+        done = apply_decision(github, event, decision, links, arguments.endpoint)
+    print(visible(done))
     return 0
 
 
 def _accept(arguments: argparse.Namespace) -> int:
+    from audacitorch.github.tracker import IssueTracker
     from audacitorch.hub import Hub
     from audacitorch.registry.folder import RegistryFolder
     from audacitorch.request.accept import Refused, accept
-    from audacitorch.request.commands import Command
     from audacitorch.request.decision import DecisionError, read_decision
-    from audacitorch.request.people import may
-    from audacitorch.request.record import Run
+    from audacitorch.request.memory import CheckRun
+    from audacitorch.request.respond import is_permitted
 
-    event = _event(arguments)
-    repository = _repository()
-    if event.comment is not None and not may(
-        repository, Command("accept"), event.comment, repository.issue(event.number)
-    ):
-        raise Refused(f"{event.comment.author} has no right to write here, and may not accept")
-    checked = None
+    event, github = _event(arguments), _github()
+    if event.comment is not None and not is_permitted(github, event, IssueTracker(github).issue(event.number)):
+        raise Refused(f"{event.comment.author} has no right to write here, and may not accept.")
+    run = None
     if arguments.decision is not None:
         decision = read_decision(arguments.decision)
         if decision.issue != event.number:
-            raise DecisionError(f"the decision is about issue {decision.issue}, and issue {event.number} is meant")
-        checked = Run.of(decision)
+            raise DecisionError(f"The decision is about issue {decision.issue}, and issue {event.number} is meant.")
+        run = CheckRun.of(decision)
     with Hub(arguments.endpoint, token=False) as hub:
         folder = RegistryFolder(_folder(arguments))
-        done = accept(repository, hub, folder, event.number, checked, dry_run=arguments.dry_run)
+        done = accept(github, hub, folder, event.number, run=run, commit=arguments.commit, dry_run=arguments.dry_run)
     where = f"pull request {done.pull}" if done.pull is not None else "no pull request: this was a dry run"
     print(f"{done.repo_id}@{done.revision}: {where}{'' if done.changed else ', as it was'}")
     return 0
 
 
 def _decline(arguments: argparse.Namespace) -> int:
-    from audacitorch.request.decline import decline
+    from audacitorch.request.respond import decline
 
-    decline(_repository(), arguments.issue, arguments.reason)
+    decline(_github(), arguments.issue, arguments.reason)
     print(f"issue {arguments.issue}: declined")
     return 0
 
 
-def _obey(arguments: argparse.Namespace) -> int:
+def _handle_comment(arguments: argparse.Namespace) -> int:
     from audacitorch.hub import Hub
     from audacitorch.registry.folder import RegistryFolder
     from audacitorch.report.escape import visible
-    from audacitorch.request.spoken import obey
+    from audacitorch.request.respond import handle_comment
 
     event = _event(arguments)
     with Hub(arguments.endpoint, token=False) as hub:
-        print(visible(obey(_repository(), hub, RegistryFolder(_folder(arguments)), event)))
+        print(visible(handle_comment(_github(), hub, RegistryFolder(_folder(arguments)), event)))
     return 0
 
 
 def _list(arguments: argparse.Namespace) -> int:
     from audacitorch.report.jsonfile import dumps
-    from audacitorch.request.listing import markdown_table, open_requests, text_table
+    from audacitorch.request.open_requests import markdown_table, open_requests, text_table
 
-    rows = list(open_requests(_repository()))
+    rows = list(open_requests(_github()))
     if arguments.format == "json":
         sys.stdout.write(dumps([row.to_json() for row in rows]))
     else:
@@ -236,7 +236,8 @@ def _list(arguments: argparse.Namespace) -> int:
 def _collect(arguments: argparse.Namespace) -> int:
     import json
 
-    from audacitorch.request.collect import collect
+    from audacitorch.request.open_requests import collect
 
-    print(json.dumps(collect(_repository(), arguments.output, arguments.issue)))
+    event = _event(arguments) if arguments.issue is not None or arguments.event is not None else None
+    print(json.dumps(collect(_github(), arguments.output, event)))
     return 0

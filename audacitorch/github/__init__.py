@@ -1,8 +1,7 @@
-"""GitHub's REST API, as far as this project speaks to it: a patient client, and comments that are not repeated."""
+"""GitHub's REST API, as far as this project uses it: a client, issues, branches, and comments kept up to date."""
 
 from __future__ import annotations
 
-from audacitorch.github.client import GitHub
-from audacitorch.github.errors import GitHubError, NotFound, NotPermitted
+from audacitorch.github.rest import GitHub, GitHubError, NotFound, NotPermitted
 
 __all__ = ["GitHub", "GitHubError", "NotFound", "NotPermitted"]

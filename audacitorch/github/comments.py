@@ -1,14 +1,25 @@
-"""One comment on an issue or pull request that is updated and never repeated, found again by a hidden marker."""
+"""One comment on an issue or pull request that is kept up to date and never repeated, found again by a hidden marker.
+
+Run as a program (``python -m audacitorch.github.comments``), it shows a report on a pull request. The GitHub Action
+does so in a container of its own, in which no model runs. The token comes in ``GITHUB_TOKEN``.
+"""
 
 from __future__ import annotations
 
+import argparse
 import re
-from typing import Any, Dict, List, Optional
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, List, Optional
 
-from audacitorch.github.client import GitHub
-from audacitorch.github.errors import GitHubError, NotFound
+from audacitorch.errors import AudacitorchError
+from audacitorch.github.rest import GitHub, GitHubError
+from audacitorch.github.tracker import Comment, IssueTracker
 
+#: The most characters that GitHub takes.
 LONGEST_BODY = 65_536
+_NO_REPORT = "## ❔ The check was not made\n"
 #: People whose comments may be ours, written with a token of their own; a stranger's marker does not count.
 _TRUSTED = ("OWNER", "MEMBER", "COLLABORATOR")
 
@@ -19,66 +30,108 @@ def marker(key: str) -> str:
     return f"<!-- audacitorch: {name[:200]} -->"
 
 
-def find_comments(github: GitHub, number: int, key: str, login: Optional[str] = None) -> List[Dict[str, Any]]:
-    """The comments on ``number`` that start with the marker of ``key``, oldest first.
-
-    Anybody can write a marker, so only comments of bots and of people who belong to the repository count, or of
-    ``login`` alone where it is given.
-    """
-    wanted = marker(key)
-    found = []
-    for comment in github.pages(f"issues/{number}/comments", "read the comments"):
-        author = comment.get("user") or {}
-        trusted = author.get("type") == "Bot" or comment.get("author_association") in _TRUSTED
-        ours = author.get("login") == login if login else trusted
-        if ours and str(comment.get("body") or "").startswith(wanted):
-            found.append(comment)
-    return found
+def is_trusted(comment: Comment) -> bool:
+    """Whether a bot wrote it, or somebody who belongs to the repository: anybody can write a marker."""
+    return comment.by_bot or comment.association in _TRUSTED
 
 
-def put_comment(github: GitHub, number: int, key: str, text: str, login: Optional[str] = None) -> Dict[str, Any]:
-    """Make the comment of ``key`` on ``number`` say ``text``, whether it is there or not.
+@dataclass(frozen=True)
+class KeptComment:
+    """The comment on issue ``number`` that starts with ``start`` and that ``is_ours``."""
 
-    A comment that says so already is left alone; more than one of them, as runs at the same time can leave, are
-    reduced to the oldest. Where GitHub's answer to a new comment is lost, it is looked for before it is written again.
+    tracker: IssueTracker
+    number: int
+    start: str
+    is_ours: Callable[[Comment], bool] = is_trusted
 
-    Returns:
-        The comment as GitHub describes it.
+    def found(self) -> List[Comment]:
+        """The comment, and its doubles where runs at the same time left some, oldest first.
+
+        Raises:
+            GitHubError: the comments can't be read.
+        """
+        written = (comment for comment in self.tracker.comments(self.number) if comment.body.startswith(self.start))
+        return sorted((comment for comment in written if self.is_ours(comment)), key=lambda comment: comment.id)
+
+    def put(self, body: str) -> Comment:
+        """Make the comment say ``body``, which starts as it does, whether it is there or not.
+
+        A comment that says so already is left alone; of several, the oldest is kept. Where GitHub's answer to a new
+        comment is lost, the comment is looked for before it is written again.
+
+        Raises:
+            GitHubError: GitHub did not do it.
+            ValueError: the text is longer than GitHub takes.
+        """
+        if len(body) > LONGEST_BODY:
+            raise ValueError(f"The comment has {len(body):,} characters, and GitHub takes {LONGEST_BODY:,}.")
+        first, *doubles = self.found() or self._created(body)
+        for double in doubles:
+            self.tracker.delete_comment(double.id)
+        return first if first.body.rstrip() == body.rstrip() else self.tracker.edit_comment(first.id, body)
+
+    def _created(self, body: str) -> List[Comment]:
+        try:
+            created = self.tracker.add_comment(self.number, body)
+        except GitHubError as error:
+            if not error.may_be_done:
+                raise
+            found = self.found()
+            if found:
+                return found
+            created = self.tracker.add_comment(self.number, body)
+        return self.found() or [created]  # another run may have been faster
+
+
+def put_comment(github: GitHub, number: int, key: str, text: str) -> Comment:
+    """Make the comment of ``key`` on ``number`` say ``text``.
 
     Raises:
-        GitHubError: GitHub did not do it; ``ValueError`` where the text is longer than GitHub takes.
+        GitHubError, ValueError: as :meth:`KeptComment.put`.
     """
-    body = f"{marker(key)}\n{text}"
-    if len(body) > LONGEST_BODY:
-        raise ValueError(f"the comment has {len(body):,} characters, and GitHub takes {LONGEST_BODY:,}")
-    found = find_comments(github, number, key, login)
-    if not found:
-        return _create(github, number, key, body, login)
-    for spare in found[1:]:
-        _remove(github, spare["id"])
-    if found[0]["body"] == body:
-        return found[0]
-    changed: Dict[str, Any] = github.call(
-        "PATCH", f"issues/comments/{found[0]['id']}", "change a comment", {"body": body}
-    )
-    return changed
+    return KeptComment(IssueTracker(github), number, marker(key)).put(f"{marker(key)}\n{text}")
 
 
-def _create(github: GitHub, number: int, key: str, body: str, login: Optional[str]) -> Dict[str, Any]:
+def main(words: Optional[List[str]] = None) -> int:
+    """Show a report on a pull request; 3 where GitHub did not take it."""
+    parser = argparse.ArgumentParser(prog="comments", description="Show a report on a pull request.")
+    parser.add_argument("folder", type=Path, help="holds report.json, and may hold workflow.md")
+    parser.add_argument("--pull-request", type=int, required=True, metavar="NUMBER")
+    parser.add_argument("--key", required=True, help="which of several comments this is")
+    parser.add_argument("--links", default="", help="a line of Markdown: where the report's files are")
+    arguments = parser.parse_args(words)
     try:
-        created: Dict[str, Any] = github.call("POST", f"issues/{number}/comments", "write a comment", {"body": body})
-    except GitHubError as error:
-        if error.status is not None and error.status < 500:
-            raise
-        found = find_comments(github, number, key, login)
-        if found:
-            return found[0]
-        created = github.call("POST", f"issues/{number}/comments", "write a comment", {"body": body})
-    return created
+        with GitHub() as github:
+            room = LONGEST_BODY - len(marker(arguments.key)) - len(arguments.links.encode()) - 3
+            text = "\n".join(part for part in (report_text(arguments.folder, room), arguments.links) if part)
+            comment = put_comment(github, arguments.pull_request, arguments.key, text)
+    except AudacitorchError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    print(comment.url)
+    return 0
 
 
-def _remove(github: GitHub, comment: int) -> None:
+def report_text(folder: Path, limit: int) -> str:
+    """What is wrong with the workflow, if anything is, and the report, in at most ``limit`` bytes.
+
+    The report is rendered again from its JSON: report.md comes out of the container in which the model ran, and may
+    hold anything.
+    """
+    from audacitorch.report import jsonfile, markdown
+
+    parts = [_text(folder / "workflow.md")]
+    room = limit - len(parts[0].encode()) - 1
     try:
-        github.call("DELETE", f"issues/comments/{comment}", "remove a comment that is there twice")
-    except NotFound:
-        return
+        parts.append(markdown.render(jsonfile.load(_text(folder / "report.json")), limit=room))
+    except ValueError:
+        parts.append(_NO_REPORT)
+    return "\n".join(part for part in parts if part).encode()[:limit].decode("utf-8", "ignore")
+
+
+def _text(path: Path) -> str:
+    return path.read_text("utf-8") if path.is_file() else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

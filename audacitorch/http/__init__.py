@@ -29,6 +29,7 @@ class Service:
         name: how messages call it.
         unreachable: the error for no answer, or none that can be used.
         cut: the error for an answer that began well and did not arrive whole; asking again may help.
+        follows_redirects: whether a redirect is followed at all; if not, :meth:`error` says what it means.
         redirects_elsewhere: whether a redirect to another host is followed (without the token).
         limited: statuses that say "not now": what was asked for was not done, so any method may be sent again.
     """
@@ -36,6 +37,7 @@ class Service:
     name = "the service"
     unreachable: Type[AudacitorchError] = AudacitorchError
     cut: Type[AudacitorchError] = AudacitorchError
+    follows_redirects = True
     redirects_elsewhere = False
     limited: Tuple[int, ...] = (429,)
 

@@ -102,7 +102,7 @@ class Transport:
         while len(hops) <= _MOST_REDIRECTS:
             hops.append(self._send(method, url, sent, what, deadline))
             answer = Answer(hops, self.service, deadline)
-            if not answer.response.is_redirect:
+            if not answer.response.is_redirect or not self.service.follows_redirects:
                 if 200 <= answer.response.status_code < 300:
                     return answer
                 with answer:

@@ -1,44 +1,44 @@
-"""`/accept`: the examined commit becomes a line of the built-in list, in a pull request that closes the issue."""
+"""`/accept`: the checked commit becomes an entry of the built-in list, in a pull request that closes the issue."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import List, Mapping, Optional
+from typing import List, Mapping, Optional, Sequence
 
 from audacitorch.errors import AudacitorchError
+from audacitorch.github import GitHub
+from audacitorch.github.branches import Branches
+from audacitorch.github.tracker import Comment, Issue, IssueTracker
 from audacitorch.hub import Hub, TargetUnreadable
+from audacitorch.hub.repos import is_commit
 from audacitorch.registry.builtin import BuiltIn, builtin_text, parse_builtin, read_builtin, with_entry
 from audacitorch.registry.files import RegistryError, canonical, write
 from audacitorch.registry.folder import RegistryFolder
 from audacitorch.report.escape import markdown_code
-from audacitorch.request.apply import set_state
-from audacitorch.request.comment import with_status
-from audacitorch.request.conversation import Conversation
-from audacitorch.request.events import Issue
+from audacitorch.request.decision import plan_of, timestamp
 from audacitorch.request.form import find_repo
+from audacitorch.request.memory import CheckRun, OurComment, read_memory, set_state
 from audacitorch.request.mentions import Question
-from audacitorch.request.record import Record, Run
-from audacitorch.request.repository import Repository
-from audacitorch.request.states import ACCEPTED, READY
-from audacitorch.request.triage import MAIN, timestamp
-from audacitorch.request.wording import TITLES
+from audacitorch.request.states import ACCEPTED, READY, STATES
 from audacitorch.version import __version__
 
-#: Where the list is in the repository, whatever the folder is called that a person works in.
+#: Audacity downloads this branch, so only what is there can be accepted.
+MAIN = "main"
+#: The paths of the list in the repository, whatever folder a person works in.
 _BUILTIN, _LIST = "registry/builtin.yml", "registry/models.json"
 
 
 class Refused(AudacitorchError):
-    """The request can't be accepted as things stand; the message says why, and what would help."""
+    """The request can't be accepted as things stand; the message says why and what to do."""
 
     exit_status = 1
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """What came of it: the pull request, where one was opened or found, and whether anything is new."""
+    """The result: the pull request, if one was opened or found, and whether anything is new."""
 
     repo_id: str
     revision: str
@@ -46,48 +46,78 @@ class Accepted:
     changed: bool
 
 
-def examined(run: Optional[Run]) -> Run:
+def acceptable(run: Optional[CheckRun]) -> CheckRun:
     """The last check, if it is one that can be accepted.
 
     Raises:
         Refused: there is none, it did not pass, or an older version of this tool made it.
     """
     if run is None:
-        raise Refused("this request has not been checked yet: comment /recheck, and wait for the report")
+        raise Refused("This request has not been checked yet. Comment /recheck, and wait for the report.")
     if run.state != READY or run.verdict != "pass" or run.repo_id is None or run.revision is None:
-        raise Refused(f"the last check ended as {run.state}, not as {READY}")
+        raise Refused(f"The last check ended as {run.state}, not as {READY}.")
     if run.tool != __version__:
         raise Refused(
-            f"the check was made by audacitorch {run.tool or 'of an unknown version'}, and this is {__version__}:"
-            " comment /recheck"
+            f"The check was made by audacitorch {run.tool or 'of an unknown version'}, and this is {__version__}."
+            " Comment /recheck."
         )
     return run
 
 
-def require_unmoved(hub: Hub, issue: Issue, run: Run) -> None:
-    """Make sure that the issue still asks for the repo that was examined, and that its main is at that commit.
+def require_meant(runs: Sequence[CheckRun], issue: Issue, shown: Comment, commit: str, said: Optional[Comment]) -> None:
+    """Make sure that whoever accepts means the last check: they name its commit, or can have read no other.
+
+    Args:
+        runs: every check, the last one last.
+        issue: the request as it is now.
+        shown: our comment, which shows the last check.
+        commit: what the command names; empty if it names none.
+        said: the comment that holds the command; None if somebody calls the program now.
+
+    Raises:
+        Refused: another commit is named, or none although it is needed.
+    """
+    *earlier, run = runs
+    copy = f"To accept it, comment /accept {run.revision}"
+    if commit:
+        if not is_commit(commit.lower()):
+            raise Refused(f"{commit} is not a full commit hash. {copy}.")
+        if commit.lower() != run.revision:
+            raise Refused(f"{commit} is not what was checked last, which is {run.repo_id} at {run.revision}. {copy}.")
+        return
+    if said is not None and not shown.updated_at < said.created_at:
+        raise Refused(f"The check of {run.repo_id} at {run.revision} was shown after this was said. {copy}.")
+    if run.plan != plan_of(issue):
+        raise Refused(f"The issue was edited after {run.repo_id} at {run.revision} was checked. {copy}.")
+    ready = {(old.repo_id, old.revision) for old in earlier if old.state == READY}
+    if ready - {(run.repo_id, run.revision)}:
+        raise Refused(f"More than one commit was ready in this request; the last is {run.revision}. {copy}.")
+
+
+def require_unmoved(hub: Hub, issue: Issue, run: CheckRun) -> None:
+    """Make sure that the issue still asks for the repo that was checked, and that its main is at that commit.
 
     Raises:
         Refused: it is not so.
         HubError: the Hub could not be asked.
     """
-    asked = find_repo(issue.body, issue.title)
+    asked = find_repo(issue.body, issue.title, hub.endpoint)
     if isinstance(asked, Question):
-        raise Refused("the issue has been edited and names no single repo any more: comment /recheck")
+        raise Refused("The issue names no single repo. Comment /recheck.")
     try:
         now = hub.repo_details(asked.repo_id, MAIN)
     except TargetUnreadable as error:
-        raise Refused(f"the model repo can't be read any more: {error}") from error
+        raise Refused(f"The model repo can't be read any more: {error}") from error
     if now.id.lower() != str(run.repo_id).lower():
-        raise Refused(f"the issue asks for {now.id} now, and {run.repo_id} was examined: comment /recheck")
+        raise Refused(f"The issue asks for {now.id} now, and {run.repo_id} was checked. Comment /recheck.")
     if now.sha != run.revision:
         raise Refused(
-            f"main of {run.repo_id} has moved to {now.sha} since {run.revision} was examined: comment /recheck"
+            f"main of {run.repo_id} has moved to {now.sha} since {run.revision} was checked. Comment /recheck."
         )
 
 
 def add_entry(folder: RegistryFolder, entry: BuiltIn, *, dry_run: bool = False) -> bool:
-    """Have ``entry`` in ``builtin.yml`` and its id in ``models.json``; False where both were so already.
+    """Add ``entry`` to ``builtin.yml`` and its id to ``models.json``; False if both were there already.
 
     Raises:
         Refused: the id is there already, by another request or at another commit.
@@ -112,12 +142,12 @@ def _list_text(path: Path) -> str:
 def _with_entry(entries: List[BuiltIn], text: str, listed: str, entry: BuiltIn) -> List[str]:
     """builtin.yml and models.json with the entry in them; every other line stays as it is.
 
-    What else would change in the list is the refresh's to say: a pull request holds what was accepted and no more.
+    Other changes of the list are for the refresh to make: a pull request holds what was accepted and no more.
     """
     for known in entries:
         if known.id.lower() == entry.id.lower() and not _same(known, entry):
             by = f" by request #{known.request}" if known.request else ""
-            raise Refused(f"{known.id} is in the built-in list already{by}, at commit {known.revision}")
+            raise Refused(f"{known.id} is in the built-in list already{by}, at commit {known.revision}.")
     try:
         names = json.loads(listed)
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -138,43 +168,54 @@ class Proposal:
 
 
 def accept(
-    repository: Repository, hub: Hub, folder: RegistryFolder, number: int, run: Optional[Run] = None, *, dry_run: bool
+    github: GitHub,
+    hub: Hub,
+    folder: RegistryFolder,
+    number: int,
+    *,
+    run: Optional[CheckRun] = None,
+    commit: str = "",
+    said: Optional[Comment] = None,
+    dry_run: bool,
 ) -> Accepted:
-    """Accept a request: the examined commit into the list, a pull request, the label, the comment.
+    """Accept a request: the checked commit into the list, a pull request, the label, the comment.
 
     Everything is looked at before anything is written, and what is there already is left as it is, so that accepting
     twice, or again after half of it failed, changes nothing more.
 
     Args:
         run: the check to accept; None takes the one that our comment remembers.
+        commit: what the command names, and ``said`` the comment that holds it; see :func:`require_meant`.
 
     Raises:
         Refused: it can't be accepted as things stand.
         GitHubError, HubError, RegistryError: somebody could not be asked, or something not written.
     """
-    issue = repository.issue(number)
-    conversation = Conversation(repository, number)
-    posted = conversation.posted()
-    record = Record() if posted is None else posted.record
-    checked = examined(run or record.last)
+    issue = IssueTracker(github).issue(number)
+    ours, branches = OurComment(github, number), Branches(github)
+    posted = ours.posted()
+    memory = read_memory(posted.body if posted else "")
+    checked = acceptable(run or memory.last)
     entry = BuiltIn(str(checked.repo_id), str(checked.revision), number, timestamp()[:10])
-    proposal = _proposal(repository, entry)
-    pull = _open_pull(repository, entry)
+    proposal = _proposal(branches, entry)
+    pull = _open_pull(branches, entry)
     if proposal.merged:
-        return Accepted(entry.id, entry.revision, record.pull, False)
+        return Accepted(entry.id, entry.revision, memory.pull, False)
+    if posted is not None and run is None and (commit or pull is None):
+        require_meant(memory.runs, issue, posted, commit, said)
     if pull is None:
         if issue.closed:
-            raise Refused("the issue is closed: reopen it first")
+            raise Refused("The issue is closed. Reopen it first.")
         require_unmoved(hub, issue, checked)
     changed = add_entry(folder, _dated(folder, entry), dry_run=dry_run)
     if dry_run:
         return Accepted(entry.id, entry.revision, pull, changed)
     if pull is None:
-        pull, changed = _propose(repository, entry, checked, proposal), True
+        pull, changed = _propose(branches, entry, checked, proposal), True
     if posted is not None:
-        text = f"{markdown_code(entry.id)} is accepted at the examined commit: #{pull} adds it to the built-in list."
-        conversation.put(with_status(posted.body, replace(record, pull=pull), TITLES[ACCEPTED], text))
-    set_state(repository, issue, ACCEPTED)
+        text = f"{markdown_code(entry.id)} is accepted at the checked commit: #{pull} adds it to the built-in list."
+        ours.tell(STATES[ACCEPTED].title, text, replace(memory, pull=pull))
+    set_state(github, issue, ACCEPTED)
     return Accepted(entry.id, entry.revision, pull, changed)
 
 
@@ -188,37 +229,37 @@ def _same(known: BuiltIn, entry: BuiltIn) -> bool:
 
 
 def _branch(entry: BuiltIn) -> str:
-    return f"built-in/request-{entry.request}"
+    """A branch for each commit: one that was reviewed is never replaced under its pull request."""
+    return f"built-in/request-{entry.request}-{entry.revision[:12]}"
 
 
-def _open_pull(repository: Repository, entry: BuiltIn) -> Optional[int]:
+def _open_pull(branches: Branches, entry: BuiltIn) -> Optional[int]:
     """The open pull request that holds this very entry."""
-    pull = repository.pull_request(_branch(entry))
-    text = repository.file(_BUILTIN, _branch(entry)) if pull is not None else None
-    return (
-        pull if text is not None and any(_same(known, entry) for known in parse_builtin(text, Path(_BUILTIN))) else None
-    )
+    pull = branches.pull_request(_branch(entry))
+    text = branches.file(_BUILTIN, _branch(entry)) if pull is not None else None
+    held = text is not None and any(_same(known, entry) for known in parse_builtin(text, Path(_BUILTIN)))
+    return pull if held else None
 
 
-def _proposal(repository: Repository, entry: BuiltIn) -> Proposal:
+def _proposal(branches: Branches, entry: BuiltIn) -> Proposal:
     """The entry on top of the default branch, as it is now."""
-    base = repository.default_branch()
-    parent = repository.head(base)
+    base = branches.default_branch()
+    parent = branches.head(base)
     if parent is None:
-        raise Refused(f"the repository has no branch {base} yet")
-    builtin, listed = repository.file(_BUILTIN, parent) or "", repository.file(_LIST, parent) or "[]"
+        raise Refused(f"The repository has no branch {base} yet.")
+    builtin, listed = branches.file(_BUILTIN, parent) or "", branches.file(_LIST, parent) or "[]"
     entries = parse_builtin(builtin, Path(_BUILTIN))
     texts = _with_entry(entries, builtin, listed, entry)
     return Proposal(base, parent, dict(zip((_BUILTIN, _LIST), texts)), any(_same(known, entry) for known in entries))
 
 
-def _propose(repository: Repository, entry: BuiltIn, run: Run, proposal: Proposal) -> int:
-    """Make the change in a branch of the request's own, and open the pull request."""
+def _propose(branches: Branches, entry: BuiltIn, run: CheckRun, proposal: Proposal) -> int:
+    """Make the change in a branch of its own, and open the pull request."""
     title = f"Built-in: {entry.id}"
-    message = f"{title}\n\nExamined at {entry.revision}. Closes #{entry.request}."
-    repository.set_branch(_branch(entry), repository.commit(proposal.parent, proposal.files, message))
+    message = f"{title}\n\nChecked at {entry.revision}. Closes #{entry.request}."
+    branches.set_branch(_branch(entry), branches.commit(proposal.parent, proposal.files, message))
     body = (
         f"Closes #{entry.request}.\n\nAdds {markdown_code(entry.id)} to the built-in list at commit"
-        f" {markdown_code(entry.revision)}, which audacitorch {run.tool} examined at {run.checked_at}.\n"
+        f" {markdown_code(entry.revision)}, which audacitorch {run.tool} checked at {run.checked_at}.\n"
     )
-    return repository.open_pull_request(_branch(entry), proposal.base, title, body)
+    return branches.open_pull_request(_branch(entry), proposal.base, title, body)

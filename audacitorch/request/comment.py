@@ -1,4 +1,4 @@
-"""The one comment of a request: verdict, menu, what to mend, facts, the whole report, and older checks folded.
+"""The one comment of a request: verdict, menu, what to fix, facts, the whole report, and earlier checks folded.
 
 Everything in it is written from a decision's facts; text of the model repo or of the issue is only ever shown as
 escaped words or as code.
@@ -6,32 +6,33 @@ escaped words or as code.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from dataclasses import dataclass
-from typing import Iterator, List, Mapping, Optional
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from audacitorch.report import content
 from audacitorch.report.escape import markdown, markdown_code, without_commands
 from audacitorch.report.markdown import COMMENT_LIMIT, render
-from audacitorch.request import facts
+from audacitorch.report.measured import size_text, speed_text
 from audacitorch.request.decision import Decision
-from audacitorch.request.record import Record, Run
-from audacitorch.request.states import READY
-from audacitorch.request.wording import TITLES, next_sentence, reason_text
+from audacitorch.request.memory import CheckRun, Memory, status_part
+from audacitorch.request.states import READY, STATES
 
-#: The part that changes when a maintainer has spoken lies between these two.
-STATUS, STATUS_END = "<!-- status -->", "<!-- /status -->"
+#: Where a model's page is, whatever mirror it was fetched from.
+HUB = "https://huggingface.co"
 _MOST_RULES = 20
 _MOST_PLACES = 3
-_MENDING_LIMIT = 20_000
+_MOST_LABELS = 12
+_FIXES_LIMIT = 20_000
 _SMALLEST_REPORT = 2_000
 _NAME = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 
 
 @dataclass(frozen=True)
 class Links:
-    """Where the comment may lead: this repository's own pages, and no other."""
+    """Where links in the comment may lead: to this repository's own pages."""
 
     server: str = "https://github.com"
     repository: str = ""
@@ -39,7 +40,7 @@ class Links:
 
     @classmethod
     def from_environment(cls) -> Links:
-        """As GitHub tells a workflow."""
+        """The links that a workflow's environment gives."""
         server = os.environ.get("GITHUB_SERVER_URL", "https://github.com").rstrip("/")
         repository, run = os.environ.get("GITHUB_REPOSITORY", ""), os.environ.get("GITHUB_RUN_ID", "")
         good = re.fullmatch(r"https?://[\w.:-]+", server) and _NAME.fullmatch(repository)
@@ -47,20 +48,20 @@ class Links:
 
     @property
     def run_page(self) -> str:
-        """The page of the workflow's run, to which the reports are attached; empty outside of one."""
+        """The page of the workflow's run, to which the reports are attached; empty outside a workflow."""
         return f"{self.server}/{self.repository}/actions/runs/{self.run}" if self.repository and self.run else ""
 
 
-def render_request(decision: Decision, record: Record, links: Links) -> str:
-    """The comment, in at most 65,536 characters; ``record`` holds the checks up to this one, this one included."""
+def render_request(decision: Decision, memory: Memory, links: Links) -> str:
+    """The comment, in at most 65,536 characters; ``memory`` holds the checks up to this one, included."""
     parts = [
-        record.line(),
+        memory.line(),
         status_part(_heading(decision), _said(decision)),
         *_verdict(decision),
-        facts.table(decision),
+        _facts(decision),
         _attachment(decision, links),
     ]
-    folded = _earlier(record)
+    folded = _earlier(memory)
     ending = _footer(decision)
     used = sum(len(part.encode()) + 2 for part in (*parts, folded, ending))
     report = _whole_report(decision, COMMENT_LIMIT - used - 100)
@@ -68,28 +69,17 @@ def render_request(decision: Decision, record: Record, links: Links) -> str:
     return without_commands(text) + "\n"
 
 
-def status_part(heading: str, text: str) -> str:
-    """The part of a comment that says where the request stands."""
-    return f"{STATUS}\n## {heading}\n\n{text}\n{STATUS_END}"
-
-
-def with_status(comment: str, record: Record, heading: str, text: str) -> str:
-    """A comment of ours with another record and status, and everything else as it was."""
-    _, _, rest = comment.partition("\n")
-    start, end = rest.find(STATUS), rest.find(STATUS_END)
-    before, after = (rest[:start], rest[end + len(STATUS_END) :]) if 0 <= start < end else ("\n", "\n\n" + rest.strip())
-    changed = f"{record.line()}\n{before}{status_part(heading, text)}{after}"
-    return changed if len(changed) <= COMMENT_LIMIT else f"{record.line()}\n\n{status_part(heading, text)}\n"
-
-
 def _heading(decision: Decision) -> str:
     about = f": {markdown_code(decision.repo_id, 100)}" if decision.repo_id else ""
-    return TITLES[decision.state] + about
+    return STATES[decision.state].title + about
 
 
 def _said(decision: Decision) -> str:
-    said = [reason_text(decision), f"**Next:** {next_sentence(decision.state)}"]
-    return "\n\n".join(text for text in said if text)
+    said = [decision.reason.text()] if decision.reason is not None else []
+    said.append(f"**Next:** {STATES[decision.state].next}")
+    if decision.state == READY:
+        said.append(f"To accept what was checked, copy this into a comment:\n\n```\n/accept {decision.revision}\n```")
+    return "\n\n".join(said)
 
 
 def _verdict(decision: Decision) -> Iterator[str]:
@@ -103,8 +93,8 @@ def _verdict(decision: Decision) -> Iterator[str]:
     groups = [group for group in content.groups(report) if group.severity != "note"]
     if not groups:
         return
-    yield f"### What to mend ({markdown(content.counts(report))})"
-    room = _MENDING_LIMIT
+    yield f"### What to fix ({markdown(content.counts(report))})"
+    room = _FIXES_LIMIT
     for number, group in enumerate(groups):
         shown = _group(group)
         room -= len(shown.encode())
@@ -128,11 +118,60 @@ def _group(group: content.Group) -> str:
 
 
 def rule_link(name: str) -> str:
-    """A rule's name, with a link to where it is explained if there is such a rule."""
+    """A rule's name, with a link to its explanation if there is such a rule."""
     from audacitorch.report.rules_doc import help_url
     from audacitorch.rules import all_rules
 
     return f"[`{name}`]({help_url(name)})" if name in all_rules() else f"**{markdown(name, 100)}**"
+
+
+def _facts(decision: Decision) -> str:
+    """What a maintainer wants to know of a model at a glance, as a table; empty if there is no report."""
+    report = decision.report
+    if report is None:
+        return ""
+    metadata, trial = report.metadata or {}, report.trial or {}
+    multichannel = metadata.get("multichannel")
+    factor, shortest = number(trial.get("realtime_factor")), number(trial.get("minimum_samples"))
+    rate = number(metadata.get("sample_rate"))
+    rows: List[Tuple[str, str]] = [
+        ("Commit", _commit(decision)),
+        ("Sample rate", "" if rate is None else f"{rate:,.10g} Hz"),
+        ("Channels", _CHANNELS[multichannel] if isinstance(multichannel, bool) else ""),
+        ("Size", size_text(report.target.model_bytes)),
+        ("Speed", "" if factor is None else speed_text(factor)),
+        ("Shortest input", "" if shortest is None else f"{shortest:,.0f} sample{'' if shortest == 1 else 's'}"),
+        ("Effect type", markdown(metadata.get("effect_type", ""), 60)),
+        ("Labels", _labels(metadata)),
+        ("Description", markdown(metadata.get("short_description", ""), 200)),
+    ]
+    lines = [f"| {label} | {value} |" for label, value in rows if value]
+    return "\n".join(["### Facts", "", "| | |", "| --- | --- |", *lines])
+
+
+_CHANNELS: Dict[bool, str] = {True: "mono and stereo, as they are", False: "mono; stereo is summed"}
+
+
+def _commit(decision: Decision) -> str:
+    """The checked commit, with its page on the Hub: id and commit have the forms that the Hub gives them."""
+    if decision.repo_id is None or decision.revision is None:
+        return ""
+    return f"[{markdown_code(decision.revision)}]({HUB}/{decision.repo_id}/tree/{decision.revision})"
+
+
+def _labels(metadata: Mapping[str, Any]) -> str:
+    labels = metadata.get("labels")
+    if not isinstance(labels, (list, tuple)):
+        return ""
+    more = f", and {len(labels) - _MOST_LABELS:,} more" if len(labels) > _MOST_LABELS else ""
+    return ", ".join(markdown(label, 40) for label in labels[:_MOST_LABELS]) + more
+
+
+def number(value: Any) -> Optional[float]:
+    """``value`` if it is a finite number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return float(value)
 
 
 def _attachment(decision: Decision, links: Links) -> str:
@@ -150,8 +189,8 @@ def _whole_report(decision: Decision, room: int) -> str:
     return fold.format(render(decision.report, limit=room).strip())
 
 
-def _earlier(record: Record) -> str:
-    runs = record.runs[:-1]
+def _earlier(memory: Memory) -> str:
+    runs = memory.runs[:-1]
     if not runs:
         return ""
     rows = [_row(run) for run in reversed(runs)]
@@ -161,7 +200,7 @@ def _earlier(record: Record) -> str:
     return f"<details>\n<summary>Earlier checks ({len(runs)})</summary>\n\n{table}\n\n</details>"
 
 
-def _row(run: Run) -> str:
+def _row(run: CheckRun) -> str:
     cells: List[Optional[str]] = [
         markdown(run.checked_at, 20),
         markdown_code(run.repo_id, 100) if run.repo_id else "",
@@ -174,9 +213,8 @@ def _row(run: Run) -> str:
 
 
 def _footer(decision: Decision) -> str:
-    steps: Mapping[str, str] = {step["command"]: step["effect"] for step in decision.next}
-    if decision.state != READY:
-        steps = {command: effect for command, effect in steps.items() if command == "/recheck"}
-    said = "; ".join(f"`{command}` {effect}" for command, effect in steps.items())
+    commands = STATES[decision.state].commands
+    shown = [entry for entry in commands if decision.state == READY or entry[0] == "/recheck"]
+    said = "; ".join(f"`{command}` {effect}" for command, effect in shown)
     tool = f"Checked by audacitorch {markdown(decision.tool, 60)} at {markdown(decision.checked_at, 20)}."
     return f"<sub>{tool}{f' In a comment: {said}.' if said else ''}</sub>"

@@ -1,9 +1,15 @@
-"""A decision: what triage found out about one request, as the one file that goes from job to job."""
+"""A decision: what triage found out about one request, as the one file that goes from job to job.
+
+The job that shows it believes its facts only, and only about what was asked: it compares issue, repo id, commit and the
+digest of the plan with the issue as GitHub has it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -11,40 +17,32 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from audacitorch.errors import AudacitorchError
 from audacitorch.findings import ALPHA
+from audacitorch.github.tracker import Issue
 from audacitorch.http import one_line
 from audacitorch.report.model import PASS, Report
-from audacitorch.request.events import Issue
-from audacitorch.request.states import ACCEPTED, COULD_NOT_CHECK, DECLINED, NEEDS_INFO, READY, labels_for
+from audacitorch.request.states import COULD_NOT_CHECK, READY, STATES, Reason, labels_for
 from audacitorch.version import __version__
 
 SCHEMA_VERSION = 1
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+#: How far the clocks of two runners may lie apart.
+_CLOCKS_DIFFER = timedelta(minutes=1)
 #: A report is bounded, and so is everything else in a decision.
 LARGEST_FILE = 1 << 25
 
 
 class DecisionError(AudacitorchError):
-    """The decision can't be read, or is none."""
+    """The decision can't be read, contradicts itself, or is about something else."""
 
     exit_status = 2
 
 
 @dataclass(frozen=True)
-class Reason:
-    """Why there is no verdict: a kind, what it is about, and ids that may be meant.
-
-    Kinds are those of :class:`~audacitorch.request.mentions.Question`; what the Hub answers: ``not-found``,
-    ``revision``, ``gated``, ``refused``; ``not-main``, a good verdict that is of no use; and our failures: ``hub`` and
-    ``internal``.
-    """
-
-    kind: str
-    about: Tuple[str, ...] = ()
-    near: Tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Decision:
-    """The state of a request, and everything that its comment says. ``present`` are the labels that the issue had."""
+    """The state of a request, and everything that its comment says.
+
+    ``plan`` is the digest of what was asked, ``present`` are the labels that the issue had.
+    """
 
     issue: int
     state: str
@@ -55,6 +53,7 @@ class Decision:
     report: Optional[Report] = None
     present: Tuple[str, ...] = ()
     comment: str = ""
+    plan: str = ""
     tool: str = field(default=__version__)
 
     @property
@@ -65,7 +64,8 @@ class Decision:
     @property
     def next(self) -> List[Dict[str, str]]:
         """What a maintainer can do about it."""
-        return next_steps(self.state)
+        commands = STATES[self.state].commands
+        return [{"command": command, "effect": effect} for command, effect in commands]
 
     def with_comment(self, comment: str) -> Decision:
         """The same, with the text that shows it."""
@@ -79,6 +79,7 @@ class Decision:
             "tool": {"name": "audacitorch", "version": self.tool},
             "checked_at": self.checked_at,
             "issue": self.issue,
+            "plan": self.plan,
             "repo_id": self.repo_id,
             "revision": self.revision,
             "state": self.state,
@@ -101,10 +102,12 @@ class Decision:
         reason = data["reason"] and Reason(
             data["reason"]["kind"], tuple(data["reason"]["about"]), tuple(data["reason"]["near"])
         )
-        if data["state"] == READY and (report is None or report.host_verdict(ALPHA) != PASS):
-            raise DecisionError("the decision says that the model passed, and its report does not")
+        if not is_moment(data["checked_at"]):
+            raise DecisionError("The decision was not made at any time up to now.")
         if report is not None and (report.target.id, report.target.revision) != (data["repo_id"], data["revision"]):
-            raise DecisionError("the decision and its report are of different commits")
+            raise DecisionError("The decision and its report are about different commits.")
+        if data["state"] == READY and (report is None or not is_ready(report)):
+            raise DecisionError("The decision says that the model passed, and its report does not.")
         return cls(
             issue=data["issue"],
             state=data["state"],
@@ -114,24 +117,39 @@ class Decision:
             reason=reason,
             report=report,
             comment=data["comment"],
+            plan=data["plan"],
             tool=data["tool"]["version"],
         )
 
 
-def next_steps(state: str) -> List[Dict[str, str]]:
-    """The commands that a maintainer can give in this state, each with what comes of it."""
-    accept = {"command": "/accept", "effect": "opens the pull request that adds the examined commit to the list"}
-    decline = {"command": "/decline REASON", "effect": "tells the contributor why, and closes the request"}
-    recheck = {"command": "/recheck", "effect": "checks the model repo as it is now"}
-    if state in (ACCEPTED, DECLINED):
-        return []
-    if state == READY:
-        return [accept, decline, recheck]
-    return [decline] if state == NEEDS_INFO else [recheck, decline]
+def plan_of(issue: Issue) -> str:
+    """The digest of what a check of ``issue`` is asked: by which version, for which host, and in which words."""
+    asked = [__version__, ALPHA, issue.number, issue.title, issue.body.replace("\r\n", "\n")]
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+
+
+def is_ready(report: Report) -> bool:
+    """Whether a model may be listed: it passes on the hosts that read the list, and it ran to the end."""
+    ran = not report.static and (report.trial or {}).get("ended") == "finished"
+    return ran and report.verdict == PASS and report.host_verdict(ALPHA) == PASS
+
+
+def is_moment(text: Any) -> bool:
+    """Whether ``text`` is a time in UTC as :func:`timestamp` writes it, and not in the future."""
+    try:
+        moment = datetime.strptime(text, _TIME).replace(tzinfo=timezone.utc)
+    except (TypeError, ValueError):
+        return False
+    return len(text) == len(timestamp()) and moment <= datetime.now(timezone.utc) + _CLOCKS_DIFFER
+
+
+def timestamp() -> str:
+    """Now, in UTC: ``2024-05-01T10:00:00Z``."""
+    return datetime.now(timezone.utc).strftime(_TIME)
 
 
 def write_decision(decision: Decision, path: Path) -> None:
-    """Put the decision into a file, whole or not at all.
+    """Write the decision to a file, completely or not at all.
 
     Raises:
         OSError: it can't be written.
@@ -153,17 +171,17 @@ def read_decision(path: Path) -> Decision:
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
         if len(content) > LARGEST_FILE:
-            raise DecisionError("the decision is too large")
+            raise DecisionError(f"The decision has more than {LARGEST_FILE:,} bytes.")
         data = json.loads(content)
     except (OSError, ValueError, RecursionError) as error:
-        raise DecisionError(f"the decision can't be read: {one_line(str(error))}") from error
+        raise DecisionError(f"The decision can't be read: {one_line(str(error))}") from error
     return Decision.from_json(data)
 
 
 def failed_decision(issue: Issue, checked_at: str, why: str) -> Decision:
-    """What is said where a check left no decision, or none that can be read: a failure of ours."""
+    """What is said if a check left no decision, or one that can't be read: a failure of ours."""
     reason = Reason("internal", (why[:1000],))
-    return Decision(issue.number, COULD_NOT_CHECK, checked_at, reason=reason, present=issue.labels)
+    return Decision(issue.number, COULD_NOT_CHECK, checked_at, reason=reason, present=issue.labels, plan=plan_of(issue))
 
 
 @cache
@@ -186,5 +204,5 @@ def _validate(data: Any) -> None:
         if fault is not None:
             where = "/".join(str(part) for part in fault.absolute_path)
             raise DecisionError(
-                f"the {name} is not as its schema says, at {where or 'its top'}: {one_line(fault.message)}"
+                f"The {name} is not as its schema says, at {where or 'its top'}: {one_line(fault.message)}"
             )

@@ -14,6 +14,8 @@ from audacitorch.hub.repos import is_commit, parse_repo_id
 HUB_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
 MOST_SHOWN = 5
 _LONGEST_SHOWN = 200
+#: A text that names this many repos is not about one of them; the others are not looked at.
+_MOST_KEPT = 100
 #: Where one mention ends: blanks, markup, quotes, and the marks that languages put between words.
 _BETWEEN = re.compile(r"[\s<>()\[\]{}\"'`“”‘’«»„|*,;，、。；：！？（）【】「」]+")
 _EDGES = ".:!?~=-&#"
@@ -72,9 +74,11 @@ class Mentions:
     questions: List[Question] = field(default_factory=list)
 
     def add(self, found: Mentioned, loose: bool) -> None:
-        """Take one in; the same repo twice is one, and a revision says more than none."""
+        """Add one; the same repo twice is one, and a revision says more than none."""
         if isinstance(found, Question):
             self.questions.append(found)
+            return
+        if len(self.loose if loose else self.sure) >= _MOST_KEPT:
             return
         mentions = self.loose if loose else self.sure
         key = found.text.lower()

@@ -7,11 +7,12 @@ from typing import Any, Iterator, List
 
 import pytest
 
-from audacitorch.findings import HOSTS, Finding
-from audacitorch.github import GitHub, waiting
+from audacitorch.facts import Repo
+from audacitorch.findings import ALPHA, HOSTS, Finding
+from audacitorch.github import GitHub
+from audacitorch.http import retries
 from audacitorch.hub import Hub
 from audacitorch.report.model import Report, Target
-from audacitorch.request.repository import Repository
 from audacitorch.request.triage import Triage
 from tests.github import LocalGitHub
 from tests.hub import LocalHub
@@ -43,15 +44,10 @@ def report_on(repo: Any, hosts: Any, **changes: Any) -> Report:
 
 
 @pytest.fixture
-def checks(monkeypatch: pytest.MonkeyPatch) -> List[Any]:
-    """Checks that are made from the files' names alone; the repos that were checked."""
+def checks() -> List[Any]:
+    """The repos that were checked, from their files' names alone."""
     made: List[Any] = []
 
-    def check(repo: Any, options: Any, start_worker: Any, meanwhile: Any = None) -> Report:
-        made.append(repo.facts)
-        return report_on(repo.facts, options.hosts)
-
-    monkeypatch.setattr("audacitorch.check.check", check)
     return made
 
 
@@ -68,16 +64,16 @@ def models(local_hub: LocalHub) -> LocalHub:
     return local_hub
 
 
-def no_worker(scratch: str) -> Any:
-    """A worker that nothing here should start."""
-    raise AssertionError("a model was run")
-
-
 @pytest.fixture
 def triage(models: LocalHub, checks: List[Any], waits: List[float], tmp_path: Path) -> Iterator[Triage]:
     """Triage on that Hub."""
     with Hub(models.url, token=False, timeouts=(2.0, 0.5), tries=2) as hub:
-        yield Triage(hub, no_worker, tmp_path / "registry")
+
+        def check(folder: Path, repo: Repo) -> Report:
+            checks.append(repo)
+            return report_on(repo, (ALPHA,))
+
+        yield Triage(hub, check, tmp_path / "registry")
 
 
 @pytest.fixture
@@ -96,12 +92,12 @@ def github() -> Iterator[LocalGitHub]:
 def github_waits(monkeypatch: pytest.MonkeyPatch) -> List[float]:
     """The seconds that our client waited for GitHub, which pass at once."""
     waited: List[float] = []
-    monkeypatch.setattr(waiting, "pause", waited.append)
+    monkeypatch.setattr(retries, "pause", waited.append)
     return waited
 
 
 @pytest.fixture
-def repository(github: LocalGitHub, github_waits: List[float]) -> Iterator[Repository]:
+def repository(github: LocalGitHub, github_waits: List[float]) -> Iterator[GitHub]:
     """Our client on that GitHub."""
     with GitHub(REPOSITORY, TOKEN, github.url, tries=3, timeouts=(2.0, 2.0)) as client:
-        yield Repository(client)
+        yield client

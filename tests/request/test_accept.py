@@ -11,20 +11,18 @@ from typing import Any, Iterator, List, Tuple
 import pytest
 import yaml
 
-from audacitorch.github import GitHubError
+from audacitorch.github import GitHub, GitHubError
+from audacitorch.github.tracker import Comment, Issue
 from audacitorch.hub import Hub, HubError
 from audacitorch.registry.files import RegistryError
 from audacitorch.registry.folder import RegistryFolder
 from audacitorch.request.accept import Refused, accept
-from audacitorch.request.apply import apply_decision
 from audacitorch.request.comment import Links
 from audacitorch.request.decision import Decision
-from audacitorch.request.decline import NoReason, decline
-from audacitorch.request.events import Comment, Event, Issue
-from audacitorch.request.listing import markdown_table, open_requests, text_table
-from audacitorch.request.record import Run
-from audacitorch.request.repository import Repository
-from audacitorch.request.spoken import obey
+from audacitorch.request.issue_event import Event
+from audacitorch.request.memory import CheckRun
+from audacitorch.request.open_requests import markdown_table, open_requests, text_table
+from audacitorch.request.respond import NoReason, apply_decision, decline, handle_comment
 from audacitorch.request.states import ACCEPTED, DECLINED, READY
 from audacitorch.request.triage import Triage
 from tests.github import LocalGitHub
@@ -32,8 +30,11 @@ from tests.hub import LocalHub
 from tests.request.conftest import GOOD
 from tests.request.harmless import check_comment
 
-Desk = Tuple[Repository, Hub, RegistryFolder]
-BRANCH = "built-in/request-1"
+Desk = Tuple[GitHub, Hub, RegistryFolder]
+
+
+def branch_of(made: Decision) -> str:
+    return f"built-in/request-1-{str(made.revision)[:12]}"
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def hub(models: LocalHub, waits: List[float]) -> Iterator[Hub]:
 
 
 @pytest.fixture
-def checked(triage: Triage, repository: Repository, github: LocalGitHub) -> Decision:
+def checked(triage: Triage, repository: GitHub, github: LocalGitHub) -> Decision:
     """The request was examined, and the comment is there."""
     decision = triage.decide(Issue.from_json(github.event("opened", 1)["issue"]))
     apply_decision(repository, Event(1, "opened"), decision, Links())
@@ -61,7 +62,7 @@ def checked(triage: Triage, repository: Repository, github: LocalGitHub) -> Deci
 
 
 @pytest.fixture
-def desk(repository: Repository, hub: Hub, folder: RegistryFolder) -> Desk:
+def desk(repository: GitHub, hub: Hub, folder: RegistryFolder) -> Desk:
     return repository, hub, folder
 
 
@@ -78,7 +79,7 @@ def body(github: LocalGitHub) -> str:
 
 def test_the_examined_commit_goes_into_a_pull_request(desk: Desk, checked: Decision, github: LocalGitHub) -> None:
     done = accept(*desk, 1, dry_run=False)
-    entries, listed = files(github, BRANCH)
+    entries, listed = files(github, branch_of(checked))
     (entry,) = entries
     assert (entry["id"], entry["revision"], entry["request"]) == (GOOD, checked.revision, 1)
     assert listed == [GOOD]
@@ -87,8 +88,8 @@ def test_the_examined_commit_goes_into_a_pull_request(desk: Desk, checked: Decis
     assert (pull.body or "").startswith("Closes #1.")
     assert github.state.issues[1].labels == ["model-contrib", ACCEPTED]
     assert f"#{pull.number} adds it" in body(github)
-    assert desk[2].builtin.read_bytes() == github.state.file("registry/builtin.yml", BRANCH)
-    assert desk[2].list.read_bytes() == github.state.file("registry/models.json", BRANCH)
+    assert desk[2].builtin.read_bytes() == github.state.file("registry/builtin.yml", branch_of(checked))
+    assert desk[2].list.read_bytes() == github.state.file("registry/models.json", branch_of(checked))
 
 
 def test_accepting_twice_changes_nothing(desk: Desk, checked: Decision, github: LocalGitHub) -> None:
@@ -103,7 +104,7 @@ def test_accepting_twice_changes_nothing(desk: Desk, checked: Decision, github: 
 
 def test_accepting_what_is_merged_changes_nothing(desk: Desk, checked: Decision, github: LocalGitHub) -> None:
     accept(*desk, 1, dry_run=False)
-    github.state.branches["main"] = github.state.branches.pop(BRANCH)
+    github.state.branches["main"] = github.state.branches.pop(branch_of(checked))
     github.state.issues[1].state = github.state.issues[2].state = "closed"
     github.take_log()
     assert not accept(*desk, 1, dry_run=False).changed
@@ -128,7 +129,7 @@ def test_a_fault_anywhere_is_mended_by_accepting_again(
     except GitHubError:
         accept(*desk, 1, dry_run=False)
     assert fault.hits > after
-    assert files(github, BRANCH)[1] == [GOOD]
+    assert files(github, branch_of(checked))[1] == [GOOD]
     assert [issue.number for issue in github.state.issues.values() if issue.pull] == [2]
     assert github.state.issues[1].labels == ["model-contrib", ACCEPTED]
 
@@ -143,7 +144,7 @@ def test_what_github_refuses_is_no_traceback_and_is_mended_later(
         accept(*desk, 1, dry_run=False)
     github.faults.clear()
     accept(*desk, 1, dry_run=False)
-    assert files(github, BRANCH)[1] == [GOOD]
+    assert files(github, branch_of(checked))[1] == [GOOD]
     assert github.state.issues[1].labels == ["model-contrib", ACCEPTED]
 
 
@@ -217,7 +218,7 @@ def test_only_a_check_of_this_version_that_passed_is_accepted(
     changes: Any, message: str, desk: Desk, checked: Decision
 ) -> None:
     with pytest.raises(Refused, match=message):
-        accept(*desk, 1, replace(Run.of(checked), **changes), dry_run=False)
+        accept(*desk, 1, run=replace(CheckRun.of(checked), **changes), dry_run=False)
 
 
 def test_an_unreachable_hub_is_no_refusal(desk: Desk, checked: Decision, models: LocalHub) -> None:
@@ -233,7 +234,7 @@ def test_a_damaged_list_is_left_as_it_is(text: str, desk: Desk, checked: Decisio
     with pytest.raises(RegistryError):
         accept(*desk, 1, dry_run=False)
     assert desk[2].builtin.read_text() == "# by hand\n"
-    assert BRANCH not in github.state.branches
+    assert branch_of(checked) not in github.state.branches
 
 
 def test_what_others_have_put_on_main_meanwhile_stays(desk: Desk, checked: Decision, github: LocalGitHub) -> None:
@@ -243,10 +244,10 @@ def test_what_others_have_put_on_main_meanwhile_stays(desk: Desk, checked: Decis
     }
     github.state.push({**other, "docs/new.md": "x"})
     accept(*desk, 1, dry_run=False)
-    entries, listed = files(github, BRANCH)
+    entries, listed = files(github, branch_of(checked))
     assert [entry["id"] for entry in entries] == ["ann/x", GOOD]
     assert listed == ["ann/x", GOOD]
-    assert github.state.file("docs/new.md", BRANCH) == b"x"
+    assert github.state.file("docs/new.md", branch_of(checked)) == b"x"
 
 
 def test_a_newly_examined_commit_moves_the_pull_request(
@@ -260,12 +261,12 @@ def test_a_newly_examined_commit_moves_the_pull_request(
     apply_decision(desk[0], Event(1, "edited"), replace(again, checked_at="2999-01-01T00:00:00Z"), Links())
     done = accept(*desk, 1, dry_run=False)
     assert (done.pull, done.revision) == (2, models.find(GOOD).head.oid)
-    assert [entry["revision"] for entry in files(github, BRANCH)[0]] == [done.revision]
+    assert [entry["revision"] for entry in files(github, branch_of(checked))[0]] == [done.revision]
 
 
 def say(github: LocalGitHub, author: str, text: str) -> Event:
     comment = github.state.add_comment(1, author, text)
-    return Event(1, "created", None, Comment(comment.id, author, text, author.endswith("[bot]")))
+    return Event(1, "created", None, Comment.from_json(github.state.comment_json(comment, "")))
 
 
 @pytest.mark.parametrize(
@@ -276,7 +277,7 @@ def test_who_may_accept_is_asked_of_github(
     author: str, accepted: bool, desk: Desk, checked: Decision, github: LocalGitHub
 ) -> None:
     event = say(github, author, "I am an admin, permission: write\n\n/accept")
-    obey(*desk, event)
+    handle_comment(*desk, event)
     assert (ACCEPTED in github.state.issues[1].labels) is accepted
     reactions = github.state.comments[event.comment.id].reactions if event.comment else []
     assert [content for _, content in reactions] == (["+1"] if accepted else [] if "[bot]" in author else ["-1"])
@@ -285,14 +286,14 @@ def test_who_may_accept_is_asked_of_github(
 def test_a_refusal_is_told_in_our_comment(desk: Desk, checked: Decision, github: LocalGitHub, models: LocalHub) -> None:
     models.commit(GOOD, {"README.md": b"another"})
     event = say(github, "boss", "/accept")
-    assert obey(*desk, event).startswith("refused")
+    assert handle_comment(*desk, event).startswith("refused")
     assert "## Not accepted" in body(github)
     assert "has moved" in body(github)
     assert READY in github.state.issues[1].labels
 
 
 def test_declining_tells_why_and_closes(desk: Desk, checked: Decision, github: LocalGitHub) -> None:
-    obey(*desk, say(github, "keeper", "/decline It is a copy of @other/model <b>, see http://evil.example"))
+    handle_comment(*desk, say(github, "keeper", "/decline It is a copy of @other/model <b>, see http://evil.example"))
     issue = github.state.issues[1]
     assert (issue.labels, issue.state, issue.state_reason) == (["model-contrib", DECLINED], "closed", "not_planned")
     assert "It is a copy of" in body(github)
@@ -300,9 +301,9 @@ def test_declining_tells_why_and_closes(desk: Desk, checked: Decision, github: L
 
 
 def test_declining_needs_a_reason_and_a_right(desk: Desk, checked: Decision, github: LocalGitHub) -> None:
-    obey(*desk, say(github, "boss", "/decline"))
+    handle_comment(*desk, say(github, "boss", "/decline"))
     assert "say why" in body(github)
-    obey(*desk, say(github, "ann", "/decline because"))
+    handle_comment(*desk, say(github, "ann", "/decline because"))
     assert github.state.issues[1].labels == ["model-contrib", READY]
     with pytest.raises(NoReason):
         decline(desk[0], 1, "  ")

@@ -9,14 +9,13 @@ from typing import Any, List
 import pytest
 
 from audacitorch.github import GitHub, GitHubError
-from audacitorch.request.apply import apply_decision
+from audacitorch.github.tracker import Comment, Issue
 from audacitorch.request.comment import Links
-from audacitorch.request.conversation import WORKFLOW_LOGIN
-from audacitorch.request.decision import Decision, Reason, failed_decision
-from audacitorch.request.events import Comment, Event, Issue
-from audacitorch.request.record import MARKER, Record, Run, read_record
-from audacitorch.request.repository import Repository
-from audacitorch.request.states import COULD_NOT_CHECK, NEEDS_CHANGES, NEEDS_INFO, READY
+from audacitorch.request.decision import Decision, failed_decision, plan_of
+from audacitorch.request.issue_event import Event
+from audacitorch.request.memory import MARKER, WORKFLOW_LOGIN, CheckRun, Memory, read_memory
+from audacitorch.request.respond import apply_decision
+from audacitorch.request.states import COULD_NOT_CHECK, NEEDS_CHANGES, NEEDS_INFO, READY, Reason
 from tests.github import LocalGitHub
 from tests.request.conftest import GOOD, REPOSITORY, TOKEN, report_on
 from tests.request.harmless import check_comment
@@ -29,21 +28,22 @@ EXAMINED = "ab" * 20
 def decision(state: str = READY, second: int = 0, revision: str = EXAMINED) -> Decision:
     from audacitorch.facts import Repo, RepoFile
 
-    name = GOOD if state == READY else "hugggof/broken"
-    repo = Repo("hub", name, revision, {"model.pt": RepoFile("model.pt", 1)})
-    report = report_on(repo, ("audacity-3.2-alpha",))
-    return Decision(1, state, AT.format(second), name, revision, None, report)
+    files = {"model.pt": RepoFile("model.pt", 1)} if state == READY else {}
+    report = report_on(Repo("hub", GOOD, revision, files), ("audacity-3.2-alpha",))
+    return Decision(1, state, AT.format(second), GOOD, revision, None, report)
 
 
 def ours(github: LocalGitHub) -> List[str]:
     return [c.body for c in github.state.comments.values() if c.login == WORKFLOW_LOGIN and MARKER in c.body]
 
 
-def deliver(repository: Repository, made: Decision, event: Event = OPENED) -> str:
-    return apply_decision(repository, event, made, Links())
+def deliver(repository: GitHub, made: Decision, event: Event = OPENED) -> str:
+    """Apply the decision as one about the issue as it is now."""
+    asked = plan_of(Issue(1, "Built-in Model Request: vocals", f"### Repo ID\n\n{GOOD}\n"))
+    return apply_decision(repository, event, replace(made, plan=asked), Links())
 
 
-def test_the_same_event_three_times_gives_one_comment(repository: Repository, github: LocalGitHub) -> None:
+def test_the_same_event_three_times_gives_one_comment(repository: GitHub, github: LocalGitHub) -> None:
     for _ in range(3):
         deliver(repository, decision())
     (body,) = ours(github)
@@ -61,7 +61,7 @@ def test_the_same_event_three_times_at_once_gives_one_comment(github: LocalGitHu
     def one() -> None:
         with GitHub(REPOSITORY, TOKEN, github.url) as client:
             start.wait()
-            deliver(Repository(client), decision())
+            deliver(client, decision())
 
     threads = [threading.Thread(target=one) for _ in range(3)]
     for thread in threads:
@@ -71,41 +71,41 @@ def test_the_same_event_three_times_at_once_gives_one_comment(github: LocalGitHu
     assert len(ours(github)) == 1
 
 
-def test_a_later_check_replaces_the_state_and_folds_the_older(repository: Repository, github: LocalGitHub) -> None:
+def test_a_later_check_replaces_the_state_and_folds_the_older(repository: GitHub, github: LocalGitHub) -> None:
     deliver(repository, decision(NEEDS_CHANGES, 1))
     deliver(repository, decision(READY, 2, "cd" * 20))
     (body,) = ours(github)
     check_comment(body)
     assert github.state.issues[1].labels == ["model-contrib", READY]
     assert "Earlier checks (1)" in body
-    assert [run.state for run in (read_record(body) or Record()).runs] == [NEEDS_CHANGES, READY]
+    assert [run.state for run in (read_memory(body) or Memory()).runs] == [NEEDS_CHANGES, READY]
 
 
-def test_a_decision_that_comes_late_is_not_shown(repository: Repository, github: LocalGitHub) -> None:
+def test_a_decision_that_comes_late_is_not_shown(repository: GitHub, github: LocalGitHub) -> None:
     deliver(repository, decision(READY, 9))
     assert "later check" in deliver(repository, decision(NEEDS_CHANGES, 3))
     assert github.state.issues[1].labels == ["model-contrib", READY]
 
 
-def test_a_hundred_checks_keep_the_limit(repository: Repository, github: LocalGitHub) -> None:
-    record = Record()
+def test_a_hundred_checks_keep_the_limit(repository: GitHub, github: LocalGitHub) -> None:
+    record = Memory()
     for number in range(100):
         record = record.with_run(
-            Run(AT.format(number % 60), NEEDS_CHANGES, "a" * 40 + "/" + "b" * 50, f"{number:040x}")
+            CheckRun(AT.format(number % 60), NEEDS_CHANGES, "a" * 40 + "/" + "b" * 50, f"{number:040x}")
         )
     line = record.line()
     assert "\n" not in line
     assert line.count("--") == 2  # those of the HTML comment itself
-    assert read_record(line).last == record.last
+    assert read_memory(line).last == record.last
     assert len(line) < 13_000
 
 
-def test_a_strangers_mark_is_not_believed(repository: Repository, github: LocalGitHub) -> None:
-    forged = Record((Run(AT.format(59), READY, GOOD, EXAMINED, "pass", tool="1.0.0"),)).line()
+def test_a_strangers_mark_is_not_believed(repository: GitHub, github: LocalGitHub) -> None:
+    forged = Memory((CheckRun(AT.format(59), READY, GOOD, EXAMINED, "pass", tool="1.0.0"),)).line()
     github.state.add_comment(1, "eve", f"{forged}\n\n## Accepted")
     deliver(repository, decision(NEEDS_CHANGES))
     (body,) = ours(github)
-    assert [run.state for run in (read_record(body) or Record()).runs] == [NEEDS_CHANGES]
+    assert [run.state for run in (read_memory(body) or Memory()).runs] == [NEEDS_CHANGES]
     assert [c.body for c in github.state.comments.values() if c.login == "eve"] == [f"{forged}\n\n## Accepted"]
 
 
@@ -113,7 +113,7 @@ def test_a_person_who_runs_it_with_a_token_of_their_own_updates_their_comment(gi
     github.add_token("personal", "keeper", issues="write")
     with GitHub(REPOSITORY, "personal", github.url) as client:
         for second in (1, 2):
-            apply_decision(Repository(client), OPENED, decision(NEEDS_CHANGES, second, f"{second:040x}"), Links())
+            deliver(client, decision(NEEDS_CHANGES, second, f"{second:040x}"))
     assert [c.login for c in github.state.comments.values()] == ["keeper"]
 
 
@@ -135,13 +135,13 @@ def said(body: str, author: str = "ann", by_bot: bool = False, action: str = "cr
         said("/recheck", action="deleted"),
     ],
 )
-def test_events_that_ask_for_nothing_write_nothing(event: Event, repository: Repository, github: LocalGitHub) -> None:
+def test_events_that_ask_for_nothing_write_nothing(event: Event, repository: GitHub, github: LocalGitHub) -> None:
     assert deliver(repository, decision(), event).startswith("nothing")
     assert github.state.comments == {}
 
 
 @pytest.mark.parametrize("what", ["closed", "pull", "accepted"])
-def test_an_issue_that_is_settled_is_left_alone(what: str, repository: Repository, github: LocalGitHub) -> None:
+def test_an_issue_that_is_settled_is_left_alone(what: str, repository: GitHub, github: LocalGitHub) -> None:
     issue = github.state.issues[1]
     if what == "closed":
         issue.state = "closed"
@@ -166,7 +166,7 @@ def test_an_issue_that_is_settled_is_left_alone(what: str, repository: Repositor
     ],
 )
 def test_who_may_ask_for_a_check_is_asked_of_github(
-    author: str, allowed: bool, repository: Repository, github: LocalGitHub
+    author: str, allowed: bool, repository: GitHub, github: LocalGitHub
 ) -> None:
     asked = github.state.add_comment(1, author, "/recheck")
     event = Event(1, "created", None, Comment(asked.id, author, "/recheck"))
@@ -192,7 +192,7 @@ FAULTS: List[Any] = [
 @pytest.mark.parametrize("after", range(7))
 @pytest.mark.parametrize(("kind", "options"), FAULTS, ids=lambda value: str(value))
 def test_a_fault_at_any_request_leaves_one_comment_after_a_second_delivery(
-    kind: str, options: Any, after: int, repository: Repository, github: LocalGitHub, github_waits: List[float]
+    kind: str, options: Any, after: int, repository: GitHub, github: LocalGitHub, github_waits: List[float]
 ) -> None:
     deliver(repository, decision(NEEDS_CHANGES, 1))
     github.state.comments.clear()
@@ -209,9 +209,7 @@ def test_a_fault_at_any_request_leaves_one_comment_after_a_second_delivery(
 
 
 @pytest.mark.parametrize("kind", ["not-found", "conflict", "unprocessable", "forbidden", "unauthorized"])
-def test_a_refusal_is_an_error_of_ours_with_exit_status_3(
-    kind: str, repository: Repository, github: LocalGitHub
-) -> None:
+def test_a_refusal_is_an_error_of_ours_with_exit_status_3(kind: str, repository: GitHub, github: LocalGitHub) -> None:
     github.fault(kind, method="POST", times=None)
     with pytest.raises(GitHubError) as raised:
         deliver(repository, decision())
@@ -222,11 +220,11 @@ def test_a_refusal_is_an_error_of_ours_with_exit_status_3(
 def test_a_token_without_the_right_writes_nothing(rights: Any, github: LocalGitHub, github_waits: List[float]) -> None:
     github.add_token("weak", **rights)
     with GitHub(REPOSITORY, "weak", github.url) as client, pytest.raises(GitHubError, match="issues: write"):
-        deliver(Repository(client), decision())
+        deliver(client, decision())
     assert github.state.comments == {}
 
 
-def test_our_own_failure_blames_nobody(repository: Repository, github: LocalGitHub) -> None:
+def test_our_own_failure_blames_nobody(repository: GitHub, github: LocalGitHub) -> None:
     deliver(repository, failed_decision(Issue(1), AT.format(0), "KeyError: 'x' @octocat <script>"))
     (body,) = ours(github)
     check_comment(body)
@@ -234,7 +232,7 @@ def test_our_own_failure_blames_nobody(repository: Repository, github: LocalGitH
     assert github.state.issues[1].labels == ["model-contrib", COULD_NOT_CHECK]
 
 
-def test_a_comment_that_others_pages_hide_is_found(repository: Repository, github: LocalGitHub) -> None:
+def test_a_comment_that_others_pages_hide_is_found(repository: GitHub, github: LocalGitHub) -> None:
     deliver(repository, decision(NEEDS_CHANGES, 1))
     first = next(iter(github.state.comments))
     for number in range(230):
@@ -244,7 +242,7 @@ def test_a_comment_that_others_pages_hide_is_found(repository: Repository, githu
     assert len(ours(github)) == 1
 
 
-def test_nothing_of_a_decision_but_its_facts_is_shown(repository: Repository, github: LocalGitHub) -> None:
+def test_nothing_of_a_decision_but_its_facts_is_shown(repository: GitHub, github: LocalGitHub) -> None:
     made = replace(decision(), comment="@octocat [free](http://evil.example)", reason=Reason("empty", (), ("<b>x",)))
     deliver(repository, made)
     (body,) = ours(github)

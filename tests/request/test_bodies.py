@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from audacitorch.github.tracker import Issue
 from audacitorch.request.comment import Links, render_request
 from audacitorch.request.decision import read_decision, write_decision
-from audacitorch.request.events import Issue
-from audacitorch.request.record import Record, Run
+from audacitorch.request.memory import CheckRun, Memory
 from audacitorch.request.states import TRIAGE_STATES
 from audacitorch.request.triage import Triage
 from tests.hub import LocalHub
@@ -22,7 +22,7 @@ BODIES = sorted(Path(__file__).with_name("bodies").glob("*/*.md"))
 def decide(triage: Triage, body: str, tmp_path: Path, title: str = ""):
     """The decision as the next job reads it, with the comment that was looked at."""
     decision = triage.decide(Issue(7, title, body, "ann", ("model-contrib",)))
-    comment = render_request(decision, Record().with_run(Run.of(decision)), Links())
+    comment = render_request(decision, Memory().with_run(CheckRun.of(decision)), Links())
     check_comment(comment)
     write_decision(decision.with_comment(comment), tmp_path / "decision.json")
     return read_decision(tmp_path / "decision.json")

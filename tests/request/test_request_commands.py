@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audacitorch.request.commands import Command, command_in
-from audacitorch.request.events import EventError, Issue, read_event
+from audacitorch.github.tracker import Issue
 from audacitorch.request.form import find_repo
+from audacitorch.request.issue_event import Command, EventError, command_in, read_event
+from audacitorch.request.memory import read_memory
 from audacitorch.request.mentions import Mention, Question
-from audacitorch.request.record import read_record
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_any_text_gives_a_repo_or_a_question(body: str, title: str) -> None:
     for text in (body, f"### Repo ID\n\n{body}", f"**Enter your repo ID here**: {body}"):
         assert isinstance(find_repo(text, title), (Mention, Question))
     command_in(body)
-    read_record(f"<!-- audacitorch:built-in-request {body}")
+    read_memory(f"<!-- audacitorch:built-in-request {body}")
 
 
 @pytest.mark.parametrize(
@@ -135,6 +135,6 @@ def test_any_text_gives_a_repo_or_a_question(body: str, title: str) -> None:
     ["[]", "{", '{"runs": 1}', '{"runs": [1, {}, {"state": "<b>"}]}', '{"runs": [{"state": "x", "revision": 1}]}'],
 )
 def test_a_record_that_was_tampered_with_holds_nothing(data: Any) -> None:
-    record = read_record(f"<!-- audacitorch:built-in-request {data} -->\n")
+    record = read_memory(f"<!-- audacitorch:built-in-request {data} -->\n")
     assert record is not None
     assert record.runs == ()

@@ -9,11 +9,19 @@ import pytest
 
 from audacitorch.facts import Repo, RepoFile
 from audacitorch.findings import ALPHA, HOSTS, Finding
-from audacitorch.request.comment import Links, render_request, rule_link, with_status
-from audacitorch.request.decision import Decision, DecisionError, Reason, read_decision, schema, write_decision
-from audacitorch.request.record import Record, Run, read_record
-from audacitorch.request.states import COULD_NOT_CHECK, NEEDS_CHANGES, NEEDS_INFO, READY, TRIAGE_STATES
-from audacitorch.request.wording import _SENTENCES, TITLES, next_sentence
+from audacitorch.request.comment import Links, render_request, rule_link
+from audacitorch.request.decision import Decision, DecisionError, read_decision, schema, write_decision
+from audacitorch.request.memory import CheckRun, Memory, read_memory, with_status
+from audacitorch.request.states import (
+    COULD_NOT_CHECK,
+    NEEDS_CHANGES,
+    NEEDS_INFO,
+    READY,
+    SENTENCES,
+    STATES,
+    TRIAGE_STATES,
+    Reason,
+)
 from tests.report.samples import HOSTILE, SAMPLES, hostile
 from tests.request.conftest import GOOD, report_on
 from tests.request.harmless import check_comment
@@ -44,8 +52,8 @@ def decision(report: Any, state: str = NEEDS_CHANGES, **more: Any) -> Decision:
     return Decision(7, state, "2024-05-01T10:00:00Z", GOOD, COMMIT, report=report, present=("model-contrib",), **more)
 
 
-def shown(made: Decision, record: Record = Record(), links: Links = LINKS) -> str:  # noqa: B008
-    comment = render_request(made, record.with_run(Run.of(made)), links)
+def shown(made: Decision, record: Memory = Memory(), links: Links = LINKS) -> str:  # noqa: B008
+    comment = render_request(made, record.with_run(CheckRun.of(made)), links)
     check_comment(comment)
     return comment
 
@@ -66,14 +74,14 @@ def test_a_good_model_is_told_verdict_menu_facts_and_what_comes_next() -> None:
         "`/accept` opens the pull request",
     ):
         assert said in comment
-    assert "What to mend" not in comment
+    assert "What to fix" not in comment
 
 
-def test_what_to_mend_comes_with_rule_names_and_links() -> None:
+def test_what_to_fix_comes_with_rule_names_and_links() -> None:
     comment = shown(decision(report_on(replace(REPO, id="hugggof/broken"), (ALPHA,))))
     link = "[`output-shape`](https://github.com/audacitorch/action/blob/main/docs/rules.md#output-shape)"
     assert f"- {link} (error): Take one away.\n  - <code>model.pt</code>: one row too many" in comment
-    assert "What to mend (1 error)" in comment
+    assert "What to fix (1 error)" in comment
     assert rule_link("no-such-rule @x") == "**no-such-rule @&#8203;x**"
 
 
@@ -87,7 +95,7 @@ def test_text_of_the_model_repo_is_only_read(nasty: str) -> None:
     shown(decision(hostile(nasty)))
 
 
-@pytest.mark.parametrize("kind", sorted(_SENTENCES))
+@pytest.mark.parametrize("kind", sorted(SENTENCES))
 @pytest.mark.parametrize("nasty", NASTY, ids=lambda text: repr(text[:20]))
 def test_text_of_the_issue_is_only_read(kind: str, nasty: str) -> None:
     reason = Reason(kind, (nasty[:1000],) * 5, (nasty[:1000],) * 5)
@@ -97,7 +105,7 @@ def test_text_of_the_issue_is_only_read(kind: str, nasty: str) -> None:
 @pytest.mark.parametrize("nasty", ["é" * 2000, "&" * 2000, "@" * 2000, "🎤" * 2000, "x" * 2000])
 def test_a_thousand_findings_keep_the_limit_of_65536_characters(nasty: str) -> None:
     findings = tuple(Finding(f"rule-{n}", "error", HOSTS, nasty, nasty, "model.pt", n) for n in range(1000))
-    record = Record(tuple(Run("2024-05-01T10:00:00Z", NEEDS_CHANGES, GOOD, f"{n:040x}") for n in range(19)))
+    record = Memory(tuple(CheckRun("2024-05-01T10:00:00Z", NEEDS_CHANGES, GOOD, f"{n:040x}") for n in range(19)))
     comment = shown(decision(report_on(REPO, HOSTS, findings=findings)), record)
     assert "more rules, in the report below" in comment
     assert "</details>" in comment
@@ -106,13 +114,13 @@ def test_a_thousand_findings_keep_the_limit_of_65536_characters(nasty: str) -> N
 
 def test_a_status_changes_and_the_rest_stays() -> None:
     comment = shown(decision(report_on(REPO, (ALPHA,)), READY))
-    record = replace(read_record(comment) or Record(), pull=12)
-    changed = with_status(comment, record, TITLES["accepted"], "done")
+    record = replace(read_memory(comment) or Memory(), pull=12)
+    changed = with_status(comment, record, STATES["accepted"].title, "done")
     check_comment(changed)
-    assert (read_record(changed) or Record()).pull == 12
+    assert (read_memory(changed) or Memory()).pull == 12
     assert "Ready for review" not in changed
     assert changed.partition("<!-- /status -->")[2] == comment.partition("<!-- /status -->")[2]
-    assert with_status(changed, record, TITLES["accepted"], "done") == changed
+    assert with_status(changed, record, STATES["accepted"].title, "done") == changed
     assert "done" in with_status("somebody edited this away", record, "x", "done")
 
 
@@ -124,9 +132,9 @@ def test_links_lead_nowhere_when_the_environment_is_odd(monkeypatch: pytest.Monk
 
 def test_every_state_and_reason_has_its_words() -> None:
     kinds = schema("decision")["properties"]["reason"]["properties"]["kind"]["enum"]
-    assert sorted(kinds) == sorted(_SENTENCES)
-    assert all(next_sentence(state) and TITLES[state] for state in TRIAGE_STATES)
-    assert "says nothing about the model" in next_sentence(COULD_NOT_CHECK)
+    assert sorted(kinds) == sorted(SENTENCES)
+    assert all(STATES[state].next and STATES[state].title for state in TRIAGE_STATES)
+    assert "says nothing about the model" in STATES[COULD_NOT_CHECK].next
 
 
 def good() -> Any:

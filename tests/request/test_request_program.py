@@ -75,10 +75,9 @@ def test_from_the_event_to_the_merged_line(place: Place) -> None:
     listed = run("request", "list", **environment)
     assert BOOSTER in listed.stdout
     said = github.state.add_comment(1, "boss", "/accept")
-    obeyed = run(
-        "request", "obey", "--event", deliver(place, "created", said.id), "--registry", registry, **environment
-    )
-    assert "in pull request 2" in obeyed.stdout, obeyed.stderr
+    event = deliver(place, "created", said.id)
+    handled = run("request", "handle-comment", "--event", event, "--registry", registry, **environment)
+    assert "in pull request 2" in handled.stdout, handled.stderr
     again = run("request", "accept", "--issue", "1", "--registry", registry, **environment)
     assert (again.returncode, "as it was" in again.stdout) == (0, True)
 
@@ -144,8 +143,8 @@ def test_a_lost_decision_is_answered_as_our_failure(place: Place) -> None:
 
 
 def test_a_decision_about_another_issue_is_not_shown(place: Place) -> None:
+    from audacitorch.github.tracker import Issue
     from audacitorch.request.decision import failed_decision, write_decision
-    from audacitorch.request.events import Issue
 
     github, environment, folder = place
     write_decision(failed_decision(Issue(9), "2024-05-01T10:00:00Z", "x"), folder / "decision.json")

@@ -55,7 +55,7 @@ def test_a_recheck_sees_what_was_mended_and_an_accept_opens_the_pull_request(sta
     )
     assert stage.labels == ["model-contrib", "ready-for-review"]
     said = state.add_comment(1, "boss", "/accept")
-    done = stage.act("issue_comment", stage.github.event("created", 1, comment=said.id), rights_of("obey"))
+    done = stage.act("issue_comment", stage.github.event("created", 1, comment=said.id), rights_of("handle-comment"))
     assert done.returncode == 0, done.stdout
     assert stage.labels == ["model-contrib", "accepted"]
     assert b"ann/plain" in (state.file("registry/models.json", "built-in/request-1") or b"")

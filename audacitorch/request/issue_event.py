@@ -1,0 +1,147 @@
+"""What happened to an issue, as GitHub tells a workflow, and the command that a comment gives.
+
+Commands are read from a comment as CommonMark reads it, because that is what its author saw: text that is quoted,
+code, HTML or part of a list gives no command, however it is written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, List, Mapping, Optional
+
+from audacitorch.errors import AudacitorchError
+from audacitorch.github.tracker import Comment, Issue
+from audacitorch.http import one_line
+
+RECHECK = "recheck"
+ACCEPT = "accept"
+DECLINE = "decline"
+
+_LARGEST_EVENT = 1 << 24
+_LONGEST_REASON = 1000
+_LONGEST_COMMENT = 65_536
+_COMMAND = re.compile(r"/(recheck|accept|decline)(?:[ \t]+([^\n]*))?(?:\n|\Z)", re.IGNORECASE)
+#: What ends a line for some readers and not for others, or not for CommonMark.
+_OTHER_BREAKS = re.compile("\r(?!\n)|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_COMMAND_AFTER_BREAK = re.compile(
+    "(?:^|[\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029])[ \t]*/(recheck|accept|decline)(?![\\w-])", re.IGNORECASE
+)
+_WHOLE_HTML_COMMENT = re.compile(r"\s*<!--(?:(?!-->).)*-->\s*", re.DOTALL)
+
+_ODD_BREAKS = (
+    "The comment holds line breaks that are not shown as such everywhere, as copied text may. Please write the command"
+    " in a comment of its own."
+)
+_IN_HTML = "The comment holds HTML around the command. Please write the command in a comment of its own."
+
+
+class EventError(AudacitorchError):
+    """The event can't be read, or is not about an issue."""
+
+    exit_status = 2
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command and what follows it: the commit of an acceptance, the reason of a refusal.
+
+    ``unclear`` says, as a sentence, why it must not be followed: its author may have seen something else.
+    """
+
+    name: str
+    argument: str = ""
+    unclear: str = ""
+
+
+@dataclass(frozen=True)
+class Event:
+    """What started us: an issue, a comment on one, or a person who gave an issue's number."""
+
+    number: int
+    action: str = ""
+    issue: Optional[Issue] = None
+    comment: Optional[Comment] = None
+
+    @property
+    def command(self) -> Optional[Command]:
+        """The command of a new comment that a person wrote; None for anything else."""
+        if self.comment is None or self.comment.by_bot or self.action not in ("created", ""):
+            return None
+        return command_in(self.comment.body)
+
+
+def read_event(path: Path) -> Event:
+    """The event in the file that GitHub calls ``GITHUB_EVENT_PATH``.
+
+    Raises:
+        EventError: it can't be read, is not about a request, or names no issue.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_EVENT + 1)
+        if len(content) > _LARGEST_EVENT:
+            raise EventError(f"The event has more than {_LARGEST_EVENT:,} bytes.")
+        data = json.loads(content)
+    except (OSError, ValueError, RecursionError) as error:
+        raise EventError(f"The event can't be read: {one_line(str(error))}") from error
+    if not isinstance(data, Mapping):
+        raise EventError("The event is not a JSON object.")
+    if "issue" not in data and isinstance(data.get("inputs"), Mapping):
+        return Event(_number(data["inputs"].get("issue")), "dispatched")
+    try:
+        issue = Issue.from_json(data.get("issue"))
+        comment = Comment.from_json(data["comment"]) if data.get("comment") is not None else None
+    except ValueError as error:
+        raise EventError(f"The event can't be read: {error}") from error
+    action = data.get("action")
+    return Event(issue.number, action if isinstance(action, str) else "", issue, comment)
+
+
+def _number(text: Any) -> int:
+    said = str(text).strip().lstrip("#")
+    if not said.isascii() or not said.isdigit() or len(said) > 9 or int(said) < 1:
+        raise EventError("The event names no issue.")
+    return int(said)
+
+
+def command_in(comment: str) -> Optional[Command]:
+    """The first command of a comment: a paragraph of its own that begins with it; None where there is none."""
+    text = comment[:_LONGEST_COMMENT]
+    mentioned = _COMMAND_AFTER_BREAK.search(text)
+    if mentioned is None:
+        return None
+    if _OTHER_BREAKS.search(text):
+        return Command(mentioned.group(1).lower(), unclear=_ODD_BREAKS)
+    return _command_in_paragraph(text)
+
+
+def _command_in_paragraph(text: str) -> Optional[Command]:
+    """The command in a paragraph at the top level of the comment."""
+    from markdown_it import MarkdownIt
+
+    markdown = MarkdownIt("commonmark").enable("table")
+    tokens: List[Any] = []
+    markdown.block.parse(text.replace("\r\n", "\n").replace("\0", "\ufffd"), markdown, {}, tokens)
+    paragraphs: List[str] = []
+    in_html = False
+    found: Optional[Command] = None
+    for before, token in zip([None, *tokens], tokens):
+        if token.type == "html_block" and token.level == 0 and not _WHOLE_HTML_COMMENT.fullmatch(token.content):
+            in_html = in_html or found is None
+        if token.type != "inline" or before is None or before.type != "paragraph_open" or before.level != 0:
+            continue
+        command = _COMMAND.match(token.content) if found is None else None
+        if command:
+            found = Command(command.group(1).lower(), (command.group(2) or "").strip())
+            paragraphs = [token.content[command.end() :]]
+        else:
+            paragraphs.append(token.content)
+    if found is None or in_html:
+        return found and Command(found.name, unclear=_IN_HTML)
+    if found.name == DECLINE and not found.argument:
+        said = " ".join(" ".join(paragraph.split()) for paragraph in paragraphs).strip()
+        found = Command(found.name, said)
+    return Command(found.name, found.argument[:_LONGEST_REASON])
