@@ -201,12 +201,12 @@ def accept(
     pull = _open_pull(branches, entry)
     if proposal.merged:
         return Accepted(entry.id, entry.revision, memory.pull, False)
-    if posted is not None and run is None and (commit or pull is None):
-        require_meant(memory.runs, issue, posted, commit, said)
     if pull is None:
         if issue.closed:
             raise Refused("The issue is closed. Reopen it first.")
         require_unmoved(hub, issue, checked)
+    if posted is not None and run is None and (commit or pull is None):
+        require_meant(memory.runs, issue, posted, commit, said)
     changed = add_entry(folder, _dated(folder, entry), dry_run=dry_run)
     if dry_run:
         return Accepted(entry.id, entry.revision, pull, changed)

@@ -135,7 +135,9 @@ def _command_in_paragraph(text: str) -> Optional[Command]:
             continue
         command = _COMMAND.match(token.content) if found is None else None
         if command:
-            found = Command(command.group(1).lower(), (command.group(2) or "").strip())
+            name, said = command.group(1).lower(), (command.group(2) or "").split()
+            # A commit is one word; what else is said there is for people.
+            found = Command(name, {DECLINE: " ".join(said), ACCEPT: said[0] if said else ""}.get(name, ""))
             paragraphs = [token.content[command.end() :]]
         else:
             paragraphs.append(token.content)

@@ -81,5 +81,5 @@ def check_comment(comment: str) -> None:
     # GitHub makes links of bare addresses while it reads the source, so that is where none may be.
     bare = OUR_LINK.sub("](", comment)
     assert not ADDRESS.search(bare), ADDRESS.search(bare)
-    assert all(c.isone_line() or c == "\n" for c in comment)
+    assert all(c.isprintable() or c == "\n" for c in comment)
     assert page.tags.count("details") == comment.count("<details>") == comment.count("</details>")

@@ -250,7 +250,7 @@ def test_what_others_have_put_on_main_meanwhile_stays(desk: Desk, checked: Decis
     assert github.state.file("docs/new.md", branch_of(checked)) == b"x"
 
 
-def test_a_newly_examined_commit_moves_the_pull_request(
+def test_another_commit_is_another_branch_and_pull_request(
     desk: Desk, checked: Decision, triage: Triage, models: LocalHub, github: LocalGitHub
 ) -> None:
     accept(*desk, 1, dry_run=False)
@@ -258,10 +258,11 @@ def test_a_newly_examined_commit_moves_the_pull_request(
     github.state.issues[1].labels.remove(ACCEPTED)
     desk[2].builtin.write_text("")
     again = triage.decide(Issue.from_json(github.event("edited", 1)["issue"]))
-    apply_decision(desk[0], Event(1, "edited"), replace(again, checked_at="2999-01-01T00:00:00Z"), Links())
-    done = accept(*desk, 1, dry_run=False)
-    assert (done.pull, done.revision) == (2, models.find(GOOD).head.oid)
-    assert [entry["revision"] for entry in files(github, branch_of(checked))[0]] == [done.revision]
+    apply_decision(desk[0], Event(1, "edited"), again, Links())
+    done = accept(*desk, 1, commit=str(again.revision), dry_run=False)
+    assert (done.pull, done.revision) == (3, models.find(GOOD).head.oid)
+    assert [entry["revision"] for entry in files(github, branch_of(again))[0]] == [done.revision]
+    assert [entry["revision"] for entry in files(github, branch_of(checked))[0]] == [checked.revision]
 
 
 def say(github: LocalGitHub, author: str, text: str) -> Event:
@@ -302,7 +303,7 @@ def test_declining_tells_why_and_closes(desk: Desk, checked: Decision, github: L
 
 def test_declining_needs_a_reason_and_a_right(desk: Desk, checked: Decision, github: LocalGitHub) -> None:
     handle_comment(*desk, say(github, "boss", "/decline"))
-    assert "say why" in body(github)
+    assert "Say why" in body(github)
     handle_comment(*desk, say(github, "ann", "/decline because"))
     assert github.state.issues[1].labels == ["model-contrib", READY]
     with pytest.raises(NoReason):

@@ -118,7 +118,7 @@ def test_what_is_nearly_an_id_is_asked_about(field: str, found: str) -> None:
     ],
 )
 def test_an_id_is_found_however_it_is_written(text: str, mention: Mention) -> None:
-    assert find_repo(text, hosts=["hub.local:8080"]) == mention
+    assert find_repo(text, endpoint="http://hub.local:8080") == mention
 
 
 @settings(max_examples=200, deadline=None)

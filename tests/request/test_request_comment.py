@@ -49,7 +49,9 @@ NASTY = [
 
 
 def decision(report: Any, state: str = NEEDS_CHANGES, **more: Any) -> Decision:
-    return Decision(7, state, "2024-05-01T10:00:00Z", GOOD, COMMIT, report=report, present=("model-contrib",), **more)
+    return Decision(
+        7, state, "2024-05-01T10:00:00Z", GOOD, COMMIT, report=report, present=("model-contrib",), plan="0" * 64, **more
+    )
 
 
 def shown(made: Decision, record: Memory = Memory(), links: Links = LINKS) -> str:  # noqa: B008

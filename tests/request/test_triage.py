@@ -37,11 +37,12 @@ def test_a_model_that_passes_is_ready_at_its_commit(triage: Triage, models: Loca
 @pytest.mark.torch
 @pytest.mark.slow
 def test_the_verdict_of_the_builds_that_read_the_list_counts(tmp_path: Path) -> None:
-    from audacitorch.facts import Repo
+    from audacitorch.facts import Repo, RepoFile
 
     folder = tmp_path / "repo"
     shutil.copytree(EXAMPLES / "booster-net", folder)
-    report = checker("process")(folder, Repo("hub", GOOD, "ab" * 20))
+    files = {path.name: RepoFile(path.name, path.stat().st_size, True) for path in folder.iterdir()}
+    report = checker("process")(folder, Repo("hub", GOOD, "ab" * 20, files))
     assert (report.hosts_wanted, report.target.id, report.trial["ended"]) == ((ALPHA,), GOOD, "finished")
 
 
@@ -155,12 +156,13 @@ def test_what_a_check_started_is_ended_with_it(tmp_path: Path) -> None:
 def test_a_check_without_a_report_says_what_it_said(tmp_path: Path) -> None:
     from audacitorch.facts import Repo
 
-    with pytest.raises(CheckFailed, match="audacitorch: "):
-        checker("process")(tmp_path / "no-such-folder", Repo("hub", GOOD, "ab" * 20))
+    with pytest.raises(CheckFailed, match="invalid choice"):
+        checker("no-such-sandbox")(tmp_path / "repo", Repo("hub", GOOD, "ab" * 20))
 
 
 def test_a_model_of_2_gigabytes_is_not_fetched(triage: Triage, models: LocalHub) -> None:
-    models.add_repo("ann/huge", {"metadata.json": b"{}"}, sizes={"model.pt": 1 << 31})
+    models.add_repo("ann/huge", {"metadata.json": b"{}", "model.pt": b"PK"}, lfs=["model.pt"])
+    models.find("ann/huge").head.files["model.pt"].size = 1 << 31
     models.take_log()
     triage.decide(asked("ann/huge"))
-    assert not [entry for entry in models.take_log() if "model.pt" in entry.target]
+    assert not [entry for entry in models.take_log() if "model.pt" in entry.target or "objects" in entry.target]
