@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import Any, Optional
+from contextlib import contextmanager
+from typing import Any, Iterator, Optional
 
 from urllib3.exceptions import InvalidHeader, MaxRetryError
 from urllib3.util.retry import Retry
@@ -61,6 +62,21 @@ class Deadline:
 def current_deadline() -> Optional[Deadline]:
     """The deadline of the request that this thread is making."""
     return getattr(_thread, "deadline", None)
+
+
+@contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Give all requests that this thread makes inside the block so many seconds together."""
+    _thread.limit = Deadline(seconds)
+    try:
+        yield
+    finally:
+        _thread.limit = None
+
+
+def current_limit() -> Optional[Deadline]:
+    """The deadline of all requests together, inside :func:`limited`."""
+    return getattr(_thread, "limit", None)
 
 
 class Gate:
@@ -148,9 +164,9 @@ class ServiceRetry(Retry):
         seconds = asked or self.get_backoff_time()
         if seconds > LONGEST_BACKOFF:
             _log.warning("%s asks us to wait for %.0f seconds", self.service.name, seconds)
-        deadline = current_deadline()
-        if deadline is not None:
-            deadline.extend(seconds)
+        for deadline in (current_deadline(), current_limit()):
+            if deadline is not None:
+                deadline.extend(seconds)
         if response is not None and response.status in self.service.limited:
             self.gate.hold(seconds)
         else:

@@ -96,7 +96,7 @@ class Transport:
             Service.unreachable: no answer, or a redirect that is not safe to follow.
             AudacitorchError: what :meth:`Service.error` makes of any other status.
         """
-        deadline = Deadline(self.total_seconds if seconds is None else seconds)
+        deadline = self._deadline(self.total_seconds if seconds is None else seconds, what)
         sent = {"headers": dict(headers or {}), "params": query, "json": body}
         hops: List[requests.Response] = []
         while len(hops) <= _MOST_REDIRECTS:
@@ -150,6 +150,12 @@ class Transport:
     def close(self) -> None:
         """Release the connections."""
         self._http.close()
+
+    def _deadline(self, seconds: float, what: str) -> Deadline:
+        limit = retries.current_limit()
+        if limit is not None and limit.passed:
+            raise self.service.unreachable(f"all of the {limit.seconds:.0f} seconds are used up: {what}")
+        return Deadline(seconds if limit is None else min(seconds, limit.left))
 
     def _send(self, method: str, url: str, sent: Dict[str, Any], what: str, deadline: Deadline) -> requests.Response:
         token = self._token if self.is_ours(url) else None

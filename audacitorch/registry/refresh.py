@@ -15,12 +15,15 @@ from audacitorch.registry.absence import Absences
 from audacitorch.registry.examine import Refused, examine
 from audacitorch.registry.folder import RegistryFolder
 from audacitorch.registry.index import Index, fold
+from audacitorch.registry.isolation import Workers
 from audacitorch.registry.model_record import GONE, UNREACHABLE, ModelRecord
 from audacitorch.registry.sightings import ListedRepo, NotUnderstood
 from audacitorch.registry.stats import Stats
 
 #: Repos that are looked at side by side: what the Hub's connections take.
 WORKERS = 24
+#: Address space of a process that reads a repo's files, which are a few megabytes where they are code.
+READER_MEMORY = 4 << 30
 #: After so many repos in a row that the Hub could not answer for, it is left alone.
 _PATIENCE = 8
 
@@ -72,17 +75,19 @@ class _Refresh:
         self.result = Refreshed(odd=list(self.index.unreadable))
         self.seen: Set[str] = set()
         self.pending: Dict[Future[Examined], ListedRepo] = {}
+        self.readers = Workers(memory_bytes=READER_MEMORY)
         self.stop = Event()
         self.failures_in_a_row = 0
 
     def run(self) -> Refreshed:
-        with ThreadPoolExecutor(self.workers) as pool:
+        with self.readers, ThreadPoolExecutor(self.workers) as pool:
             try:
                 complete = self.read_listing(pool)
                 while self.pending:
                     self.collect()
             except BaseException:
                 self.stop.set()
+                self.readers.close()
                 raise
         if complete:
             self.index.tidy()
@@ -135,7 +140,7 @@ class _Refresh:
         if self.stop.is_set():
             return None
         try:
-            return examine(self.hub, listed, self.index.record(listed.key), self.moment)
+            return examine(self.hub, listed, self.index.record(listed.key), self.moment, self.readers)
         except HubError as error:
             return error
 

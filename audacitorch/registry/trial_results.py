@@ -12,12 +12,12 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 from audacitorch.findings import CouldNotRun, Finding
 from audacitorch.http import one_line
 from audacitorch.hub.repos import repo_id_fault
-from audacitorch.registry.examine import judgement
 from audacitorch.registry.files import RegistryError, rounded
 from audacitorch.registry.folder import RegistryFolder
 from audacitorch.registry.index import fold
 from audacitorch.registry.jobs import content_of, testable, tested
 from audacitorch.registry.model_record import ModelRecord
+from audacitorch.registry.reading import judgement
 from audacitorch.report.model import Report
 from audacitorch.version import __version__
 

@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 
 from audacitorch.findings import ALPHA, SPEC, Finding
-from audacitorch.registry.examine import judgement
 from audacitorch.registry.index import Index
+from audacitorch.registry.reading import judgement
 from audacitorch.registry.refresh import refresh
 from audacitorch.registry.status import status
 from tests.registry.world import METADATA, MODEL, SCHEMA, START, World, model_files
