@@ -1,87 +1,57 @@
-"""Many jobs on processes here or on a Dask cluster: as many as there is room for, and none lost with another."""
+"""Many jobs on processes here or on a Dask cluster: as many as there is room for, each result as soon as it comes."""
 
 from __future__ import annotations
 
-import multiprocessing
 import sys
+import time
 from collections import deque
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    BrokenExecutor,
-    CancelledError,
-    Executor,
-    Future,
-    ProcessPoolExecutor,
-    wait,
-)
-from functools import partial
-from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Tuple
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
+from contextlib import suppress
+from typing import Any, Callable, Deque, Dict, Iterable, Iterator, Optional, Tuple
 
-from audacitorch.hub.failures import HubError
-from audacitorch.registry import cores
+from audacitorch.errors import AudacitorchError
 from audacitorch.registry.files import RegistryError
+from audacitorch.registry.isolation import ProcessEnded, ProcessExecutor
 from audacitorch.registry.jobs import Job
 from audacitorch.registry.trials import died
 
+#: Seconds for a job if nobody says how long it may take.
+LONGEST_JOB = 3600.0
+#: How often the engine is asked whether it is still there, and for how long a cluster may be gone.
+LOOK_SECONDS = 5.0
+LOST_SECONDS = 60.0
+
+Say = Callable[[str], None]
 Result = Dict[str, Any]
 Work = Callable[[Job], Result]
 
 
-class SchedulerUnreachable(HubError):
-    """The cluster's scheduler does not answer, or what it takes to talk to it is not installed."""
-
-
 class Processes:
-    """Processes here: each starts fresh, with none of this one's threads and locks."""
+    """Processes here: each job has one that starts fresh and can be ended.
 
-    def __init__(self, width: int) -> None:
+    Args:
+        width: how many at once.
+        seconds: how long a job may take.
+    """
+
+    def __init__(self, width: int, seconds: float = LONGEST_JOB) -> None:
         self.width = width
+        self.seconds = seconds
 
     def executor(self, width: int) -> Executor:
-        """A pool of ``width`` processes, each with its share of the cores."""
-        spawn = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(width, spawn, cores.take_next, (spawn.Value("i", 0), width))
+        """``width`` processes, each with its share of the cores."""
+        return ProcessExecutor(width, self.seconds)
 
     def wrapped(self, work: Work) -> Work:
         """``work`` as it is submitted."""
         return work
 
+    def lost(self) -> Optional[str]:
+        """Why nothing can be done any more: never."""
+        return None
+
     def close(self) -> None:
         """Nothing is held."""
-
-
-class Cluster:
-    """A Dask cluster: its scheduler sees to it that a worker that dies takes nothing along.
-
-    Raises:
-        SchedulerUnreachable: nobody answers at ``address``, or ``distributed`` is not installed.
-    """
-
-    def __init__(self, address: str, timeout: float = 15.0) -> None:
-        try:
-            import distributed
-        except ImportError as error:
-            raise SchedulerUnreachable("a cluster needs Dask: pip install 'audacitorch[cluster]'") from error
-        try:
-            client: Any = distributed.Client
-            self._client = client(address, timeout=timeout, set_as_default=False)
-            self.width = max(1, sum(self._client.nthreads().values()))
-            self._shares = cores.shares(self._client.scheduler_info(n_workers=-1)["workers"])
-        except (OSError, ValueError) as error:
-            raise SchedulerUnreachable(f"no Dask scheduler answers at {address}: {error}") from error
-
-    def executor(self, width: int) -> Executor:
-        """The cluster as an executor; a job is tried once more where its worker went away."""
-        executor: Executor = self._client.get_executor(pure=False, retries=1)
-        return executor
-
-    def wrapped(self, work: Work) -> Work:
-        """``work`` within the share of the cores that a worker has of its machine."""
-        return partial(cores.on_worker, work, self._shares)
-
-    def close(self) -> None:
-        """Leave the cluster."""
-        self._client.close()
 
 
 class Disk:
@@ -107,23 +77,36 @@ class Disk:
         self.used -= job.size
 
 
+class Stopped(AudacitorchError):
+    """The sweep ended before all jobs were done; what was done is kept."""
+
+    exit_status = 3
+
+
 class _Sweep:
-    def __init__(self, engine: Any, work: Work, disk: Disk) -> None:
+    def __init__(self, engine: Any, work: Work, disk: Disk, say: Say, deadline: Optional[float]) -> None:
         self.engine = engine
         self.work = engine.wrapped(work)
         self.disk = disk
+        self.say = say
+        self.ends = None if deadline is None else time.monotonic() + deadline
         self.executor: Executor = engine.executor(engine.width)
         self.running: Dict[Future[Result], Job] = {}
-        self.suspects: List[Job] = []
+        self.lost_since: Optional[float] = None
+        self.next_look = time.monotonic() + LOOK_SECONDS
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Tuple[Job, Result]]:
         waiting: Deque[Job] = deque(jobs)
         while waiting or self.running:
             self.start(waiting)
-            for future in wait(self.running, return_when=FIRST_COMPLETED).done:
-                yield from self.finish(future)
-            if self.suspects:
-                yield from self.restart()
+            for future in wait(self.running, self.pause(), return_when=FIRST_COMPLETED).done:
+                yield self.finish(future)
+            self.look(len(waiting))
+
+    def pause(self) -> float:
+        """Seconds until somebody must look whether there is still anybody at work, or the time is up."""
+        ends = self.next_look if self.ends is None else min(self.next_look, self.ends)
+        return max(ends - time.monotonic(), 0.0)
 
     def start(self, waiting: Deque[Job]) -> None:
         """Hand out jobs while there is room for them; a smaller one may go before one that must wait for room."""
@@ -132,62 +115,74 @@ class _Sweep:
                 return
             if self.disk.take(job):
                 waiting.remove(job)
-                self.submit(job)
+                self.running[self.executor.submit(self.work, job)] = job
 
-    def submit(self, job: Job) -> None:
-        try:
-            self.running[self.executor.submit(self.work, job)] = job
-        except BrokenExecutor:
-            self.suspects.append(job)
-
-    def finish(self, future: Future[Result]) -> Iterator[Tuple[Job, Result]]:
+    def finish(self, future: Future[Result]) -> Tuple[Job, Result]:
         job = self.running.pop(future)
         try:
             result = future.result()
-        except BrokenExecutor:
-            self.suspects.append(job)  # it, or another that ran beside it
-            return
         except CancelledError:
             result = died(job, "the work was cancelled")
+        except ProcessEnded as error:
+            result = died(job, str(error))
         except Exception as error:
             result = died(job, f"{type(error).__name__}: {error}")
         self.disk.give_back(job)
-        yield job, result
+        return job, result
 
-    def restart(self) -> Iterator[Tuple[Job, Result]]:
-        """A process died and took its pool along: what ran then runs again, each job in a pool of its own."""
-        wait(self.running)
-        for future in list(self.running):
-            yield from self.finish(future)
-        suspects, self.suspects = self.suspects, []
-        self.executor.shutdown(wait=False)
-        for job in suspects:
-            with self.engine.executor(1) as alone:
-                try:
-                    result = alone.submit(self.work, job).result()
-                except Exception as error:
-                    result = died(job, f"{type(error).__name__}: {error}")
-            self.disk.give_back(job)
-            yield job, result
-        self.executor = self.engine.executor(self.engine.width)
+    def look(self, waiting: int) -> None:
+        """Stop when the time is up, or when nobody has been at work for too long.
+
+        Raises:
+            Stopped: says which.
+        """
+        now = time.monotonic()
+        left = waiting + len(self.running)
+        if self.ends is not None and now >= self.ends and left:
+            raise Stopped(f"the time is up: {left:,} models were not tested, and are tested next time")
+        if now < self.next_look:
+            return
+        why = self.engine.lost()
+        if why is None:
+            if self.lost_since is not None:
+                self.say("the cluster is at work again")
+            self.lost_since = None
+        elif self.lost_since is None:
+            self.lost_since = now
+            self.say(f"{why}: waiting {LOST_SECONDS:.0f} seconds for it to come back")
+        elif now - self.lost_since >= LOST_SECONDS:
+            raise Stopped(f"{why}: {left:,} models were not tested; what was done is kept")
+        self.next_look = time.monotonic() + LOOK_SECONDS
 
     def stop(self) -> None:
         for future in self.running:
             future.cancel()
-        if sys.exc_info()[0] is None and not self.running:
-            self.executor.shutdown(wait=True)
-        else:
-            self.executor.shutdown(wait=False)
+        finished = sys.exc_info()[0] is None and not self.running
+        with suppress(Exception):  # an executor whose cluster is gone
+            self.executor.shutdown(wait=finished)
 
 
-def sweep(jobs: Iterable[Job], work: Work, engine: Any, disk: Disk) -> Iterator[Tuple[Job, Result]]:
+def sweep(
+    jobs: Iterable[Job],
+    work: Work,
+    engine: Any,
+    disk: Disk,
+    say: Say = lambda text: None,
+    deadline: Optional[float] = None,
+) -> Iterator[Tuple[Job, Result]]:
     """Do ``jobs``, each of which must fit ``disk``, and give every result as soon as it is there.
 
     Args:
         work: does a job; must be picklable.
-        engine: :class:`Processes` or :class:`Cluster`: ``width`` jobs at once on its ``executor``.
+        engine: :class:`Processes` or a :class:`~audacitorch.registry.cluster.Cluster`: ``width`` jobs at once on its
+            ``executor``.
+        say: told when the engine is lost, and when it is back.
+        deadline: seconds for all of it.
+
+    Raises:
+        Stopped: the time is up, or the engine is lost for :data:`LOST_SECONDS`. What was given before is right.
     """
-    running = _Sweep(engine, work, disk)
+    running = _Sweep(engine, work, disk, say, deadline)
     try:
         yield from running.run(jobs)
     finally:
@@ -199,12 +194,16 @@ def too_large(job: Job, disk: Disk) -> Result:
     return died(job, f"it needs {job.size:,} bytes of disk, and {disk.limit:,} are allowed")
 
 
-def cluster_or_processes(address: str, width: int) -> Any:
-    """The engine that the options ask for.
+def cluster_or_processes(address: str, width: int, seconds: float = LONGEST_JOB) -> Any:
+    """The engine that the options ask for; a job may take ``seconds``.
 
     Raises:
-        SchedulerUnreachable: as :class:`Cluster`. RegistryError: ``width`` is none.
+        SchedulerUnreachable: as :class:`Cluster`. RegistryError: ``width`` is less than 1.
     """
     if width < 1:
         raise RegistryError("at least one process must do the work")
-    return Cluster(address) if address else Processes(width)
+    if not address:
+        return Processes(width, seconds)
+    from audacitorch.registry.cluster import Cluster
+
+    return Cluster(address, seconds)

@@ -16,9 +16,7 @@ import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from threading import Lock
-from typing import Any, Callable, Iterator, List, Optional, Tuple
-
-from audacitorch.registry.cores import Share, take
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
 
 #: Modules that a new process should not have to import; none of them imports torch.
 _PRELOADED = [
@@ -33,6 +31,22 @@ _PR_SET_PDEATHSIG = 1
 _GRACE = 10
 
 Ask = Callable[[Any], bytes]
+
+
+class Share(NamedTuple):
+    """The part ``number`` (from 0) of ``of`` equal parts of a machine's cores."""
+
+    number: int
+    of: int
+
+
+def take(share: Share) -> None:
+    """Keep this thread, and the processes that it starts, to a share of the cores, where the system can do that."""
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    cores = sorted(os.sched_getaffinity(0))
+    mine = cores[share.number :: share.of] or [cores[share.number % len(cores)]]
+    os.sched_setaffinity(0, mine)
 
 
 class ProcessEnded(Exception):

@@ -14,13 +14,22 @@ from audacitorch.registry.jobs import Job
 
 @dataclass(frozen=True)
 class Setting:
-    """How jobs are done; ``cache`` is where downloads lie while they are needed, on the machine that does them."""
+    """How jobs are done.
+
+    ``timeout_seconds`` is the limit of a download and of a trial; ``cache`` is the folder for downloads in progress, on
+    the machine that does the job.
+    """
 
     endpoint: Optional[str]
     cache: str
     sandbox: str = "auto"
     timeout_seconds: float = 300.0
     memory_bytes: int = 8 << 30
+
+    @property
+    def job_seconds(self) -> float:
+        """How long a job may take: its download and its trial each have their limit, reading the files has the rest."""
+        return 2 * self.timeout_seconds + 60.0
 
     def folder(self, job: Job) -> Path:
         """Where a job's files lie: the same folder when it is tried again, so that its download goes on."""
@@ -29,10 +38,10 @@ class Setting:
 
 
 def do(job: Job, setting: Setting) -> Dict[str, Any]:
-    """The job's result as JSON: ``report``, or ``error`` where nothing can be said about the model.
+    """The job's result as JSON: ``report``, or ``error`` if nothing can be said about the model.
 
-    The files stay only where the download failed, for the next time. Nobody else has them meanwhile: another run may
-    have the same job.
+    With ``refused`` the Hub does not let this caller read what it listed. The files stay only if the download failed,
+    for the next time. They are locked meanwhile, as another run may have the same job.
     """
     folder = setting.folder(job)
     with owned(folder):
@@ -43,13 +52,15 @@ def _do(job: Job, setting: Setting, folder: Path) -> Dict[str, Any]:
     from audacitorch.check import Options, check
     from audacitorch.findings import HOSTS
     from audacitorch.hub import Hub, fetch
-    from audacitorch.hub.failures import HubError
+    from audacitorch.hub.failures import HubError, TargetUnreadable
     from audacitorch.repo.model_repo import FolderRepo, TargetError
     from audacitorch.trial.session import worker_starter
 
     try:
         with Hub(setting.endpoint) as hub:
-            facts = fetch(job.id, job.revision, folder, hub=hub)
+            facts = fetch(job.id, job.revision, folder, hub=hub, seconds=setting.timeout_seconds)
+    except TargetUnreadable as error:
+        return {**_failed(job, str(error)), "refused": True}
     except HubError as error:
         return _failed(job, str(error))
     options = Options(hosts=HOSTS, timeout_seconds=setting.timeout_seconds, memory_bytes=setting.memory_bytes)
@@ -75,5 +86,5 @@ def _failed(job: Job, why: str) -> Dict[str, Any]:
 
 
 def died(job: Job, why: str) -> Dict[str, Any]:
-    """The result of a job whose process did not live to give one."""
+    """The result of a job whose process gave none."""
     return _failed(job, f"the process that tested it ended: {why}")

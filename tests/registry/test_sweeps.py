@@ -14,9 +14,10 @@ from typing import Any, Dict, Iterator, List
 import pytest
 
 from audacitorch.registry import trial_results
-from audacitorch.registry.cores import Share, shares, taken
-from audacitorch.registry.executors import Disk, Processes, SchedulerUnreachable, cluster_or_processes, sweep
+from audacitorch.registry.cluster import Cluster, SchedulerUnreachable, shares
+from audacitorch.registry.executors import Disk, Processes, cluster_or_processes, sweep
 from audacitorch.registry.files import RegistryError, in_use, owned
+from audacitorch.registry.isolation import Share, take
 from audacitorch.registry.jobs import Job, Shard, matrix, plan
 from audacitorch.registry.testing import merge, run_trials
 from audacitorch.registry.trials import Setting, do
@@ -33,6 +34,9 @@ class Threads:
 
     def wrapped(self, work: Any) -> Any:
         return work
+
+    def lost(self) -> None:
+        return None
 
     def close(self) -> None:
         pass
@@ -144,14 +148,18 @@ class TestCores:
         assert shares(workers) == {"tcp://a:1": (0, 2), "tcp://a:2": (1, 2), "tcp://b:1": (0, 1)}
 
     @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system binds nothing to cores")
-    def test_a_share_is_taken_and_given_back(self) -> None:
+    def test_two_shares_are_all_cores_and_bind_their_own_thread_only(self) -> None:
         before = os.sched_getaffinity(0)
         seen = set()
+
+        def look(share: Share) -> None:
+            take(share)
+            seen.update(os.sched_getaffinity(0))
+
         for number in range(2):
-            with taken(Share(number, 2)):
-                mine = os.sched_getaffinity(0)
-                assert mine <= before
-                seen |= mine
+            thread = Thread(target=look, args=(Share(number, 2),))
+            thread.start()
+            thread.join()
         assert (seen, os.sched_getaffinity(0)) == (before, before)
 
 
@@ -293,7 +301,5 @@ class TestCluster:
 
     def test_a_scheduler_that_does_not_answer_is_told(self) -> None:
         pytest.importorskip("distributed")
-        from audacitorch.registry.executors import Cluster
-
         with pytest.raises(SchedulerUnreachable, match="no Dask scheduler answers"):
-            Cluster("tcp://127.0.0.1:9", timeout=0.3)
+            Cluster("tcp://127.0.0.1:9", 10.0, timeout=0.3)
