@@ -146,6 +146,14 @@ def test_rate_limits_are_waited_for_as_the_header_says(
     assert waits == [42.0, 7, 4.0]
 
 
+def test_a_rate_limit_that_is_not_used_up_leaves_the_wait_to_retry_after(
+    local_hub: LocalHub, hub_client: Hub, repo: HubRepo, waits: List[float]
+) -> None:
+    local_hub.fault("rate-limit", r=12, t=240, retry_after=3)
+    assert hub_client.repo_details("ann/effect").id == "ann/effect"
+    assert waits == [3]
+
+
 def test_without_a_header_waits_double_up_to_eight_seconds(
     local_hub: LocalHub, repo: HubRepo, waits: List[float]
 ) -> None:

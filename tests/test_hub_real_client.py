@@ -140,10 +140,13 @@ def test_errors_are_those_of_the_real_hub(local_hub: LocalHub, api: HfApi, tmp_p
     local_hub.add_repo("ann/gated", FILES, gated="auto")
     local_hub.add_repo("ann/private", FILES, private=True)
     local_hub.add_repo("ann/disabled", FILES, disabled=True)
-    with pytest.raises(RepositoryNotFoundError):
-        api.model_info("ann/nothing")
-    with pytest.raises(RepositoryNotFoundError):
-        api.model_info("ann/private")
+    for missing in ("ann/nothing", "ann/private"):
+        with pytest.raises(RepositoryNotFoundError):
+            api.model_info(missing, token="hf_read")
+        with pytest.raises(HfHubHTTPError, match="Invalid username or password") as anonymous:
+            api.model_info(missing)  # over https the client calls this RepositoryNotFoundError, too
+        assert anonymous.value.response.status_code == 401
+        assert "X-Error-Code" not in anonymous.value.response.headers
     assert api.model_info("ann/private", token="hf_ann").private
     with pytest.raises(RevisionNotFoundError):
         api.model_info("ann/effect", revision="nothing")

@@ -62,13 +62,13 @@ class HubService(Service):
         self._endpoint = endpoint
 
     def asked_wait(self, status: int, headers: Mapping[str, str]) -> Optional[float]:
-        """Seconds until the window of the rate limit ends."""
+        """Seconds until the window of the rate limit ends, where it is used up; else ``Retry-After`` counts."""
         if status != 429:
             return None
         import huggingface_hub.utils as library
 
         limit = library.parse_ratelimit_headers(headers)  # type: ignore[attr-defined]
-        return None if limit is None else float(limit.reset_in_seconds + 1)
+        return None if limit is None or limit.remaining > 0 else float(limit.reset_in_seconds + 1)
 
     def works_without_token(self, headers: Mapping[str, str]) -> bool:
         """A token that was revoked makes even what is public a 401, which has no error code."""

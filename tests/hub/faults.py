@@ -49,7 +49,9 @@ def _status(status: int, message: str, code: Optional[str] = None) -> Spoil:
 
 
 def _rate_limit(request: Request, answer: Answer, options: Dict[str, Any]) -> Answer:
-    told = {"RateLimit": f'"api";r=0;t={options.get("t", 1)}'}
+    told = {"RateLimit": f'"api";r={options.get("r", 0)};t={options.get("t", 1)}'}
+    if "retry_after" in options:
+        told["Retry-After"] = str(options["retry_after"])
     return error(429, "We had to rate limit you", headers=told)
 
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Callable, List, Optional, Pattern, Tuple
 from urllib.parse import unquote
 
-from tests.hub import api, files, upload
+from tests.hub import api, files, upload, xet
 from tests.hub.messages import Answer, Request, error, redirect
 from tests.hub.repos import HubRepo
 
@@ -27,6 +27,8 @@ _ROUTES: List[Route] = [
         ("hub", "GET", r"/api/whoami-v2", PLAIN, api.whoami),
         ("hub", "POST", r"/api/repos/create", PLAIN, upload.create),
         ("hub", "POST", r"/api/validate-yaml", PLAIN, upload.validate_yaml),
+        ("hub", "GET", r"/api/agent-harnesses", PLAIN, xet.harnesses),
+        ("hub", "GET", rf"{_MODEL}/xet-write-token/{_REVISION}", WRITE, xet.write_token),
         ("hub", "GET", _MODEL, COMMIT, api.info),
         ("hub", "GET", rf"{_MODEL}/revision/{_REVISION}", COMMIT, api.info),
         ("hub", "GET", rf"{_MODEL}/tree/{_REVISION}(?:/(?P<path>.+))?", COMMIT, api.tree),
@@ -47,6 +49,12 @@ _ROUTES: List[Route] = [
         ("hub", "GET|HEAD", rf"/{_ID}/resolve/{_REVISION}/(?P<path>.+)", COMMIT, files.resolve),
         ("hub", "GET|HEAD", rf"/{_ID}/raw/{_REVISION}/(?P<path>.+)", COMMIT, files.raw),
         ("cdn", "GET|HEAD", r"/objects/(?P<sha256>[0-9a-f]{64})", PLAIN, files.cdn),
+        ("cdn", "GET", r"/v1/chunks/[\w-]+/(?P<hash>[0-9a-f]{64})", PLAIN, xet.no_chunk),
+        ("cdn", "POST", r"/v1/xorbs/[\w-]+/(?P<hash>[0-9a-f]{64})", PLAIN, xet.put_xorb),
+        ("cdn", "POST", r"/v1/xorb-grants/[\w-]+/(?P<hash>[0-9a-f]{64})", PLAIN, xet.older),
+        ("cdn", "POST", r"/v2/shards", PLAIN, xet.older),
+        ("cdn", "POST", r"/v1/shards", PLAIN, xet.put_shard),
+        ("cdn", "POST", r"/v1/telemetry", PLAIN, xet.telemetry),
         ("cdn", "PUT", r"/uploads/(?P<sha256>[0-9a-f]{64})", PLAIN, upload.put),
     )
 ]
@@ -87,4 +95,6 @@ def _elsewhere(hub: LocalHub, request: Request, repo_id: str, repo: Optional[Hub
     moved = hub.moved_to(repo_id)
     if repo is None and moved is not None:
         return redirect(307, request.target.replace(repo_id, moved, 1))
+    if hub.caller(request) is None:
+        return error(401, "Invalid username or password.")
     return error(404, "Repository not found", "RepoNotFound")
