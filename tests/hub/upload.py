@@ -50,16 +50,22 @@ def preupload(hub: LocalHub, request: Request, repo: HubRepo) -> Answer:
 
 def lfs_batch(hub: LocalHub, request: Request, repo: HubRepo) -> Answer:
     """``POST /{id}.git/info/lfs/objects/batch``: where to put what is not there yet."""
-    objects = []
-    for wanted in request.json()["objects"]:
+    asked = request.json()
+    objects: List[Dict[str, Any]] = []
+    if "xet" in asked.get("transfers", ()):  # the client goes on with Xet storage, and asks it what is there
+        objects = [{"oid": wanted["oid"], "size": wanted["size"]} for wanted in asked["objects"]]
+        return _lfs_answer({"transfer": "xet", "objects": objects})
+    for wanted in asked["objects"]:
         entry = {"oid": wanted["oid"], "size": wanted["size"]}
         if hub.blob(wanted["oid"]) is None:
             verify = {"href": f"{request.base}/{repo.id}.git/info/lfs/objects/verify"}
             entry["actions"] = {"upload": {"href": hub.upload_link(wanted["oid"]), "header": {}}, "verify": verify}
         objects.append(entry)
-    return Answer(
-        200, {"Content-Type": "application/vnd.git-lfs+json"}, _dumps({"transfer": "basic", "objects": objects})
-    )
+    return _lfs_answer({"transfer": "basic", "objects": objects})
+
+
+def _lfs_answer(value: Any) -> Answer:
+    return Answer(200, {"Content-Type": "application/vnd.git-lfs+json"}, _dumps(value))
 
 
 def put(hub: LocalHub, request: Request, sha256: str) -> Answer:

@@ -26,8 +26,13 @@ _NONE, _LZ4, _GROUPED_LZ4 = 0, 1, 2
 
 
 def write_token(hub: LocalHub, request: Request, repo: HubRepo) -> Answer:
-    """``GET .../xet-write-token/{revision}``: where the storage is, and a token for it that lives shortly."""
-    return as_json({"casUrl": hub.cdn_url, "exp": 9999999999, "accessToken": TOKEN})
+    """``GET .../xet-write-token/{revision}``: where the storage is, and a token for it that lives shortly.
+
+    Newer clients read the body, older ones the headers.
+    """
+    told = {"casUrl": hub.cdn_url, "exp": 9999999999, "accessToken": TOKEN}
+    names = {"casUrl": "X-Xet-Cas-Url", "exp": "X-Xet-Token-Expiration", "accessToken": "X-Xet-Access-Token"}
+    return as_json(told, headers={names[name]: str(value) for name, value in told.items()})
 
 
 def no_chunk(hub: LocalHub, request: Request, digest: str) -> Answer:
@@ -89,7 +94,7 @@ def _chunks(body: bytes) -> Iterator[bytes]:
 def _unpack(scheme: int, data: bytes) -> bytes:
     if scheme == _NONE:
         return data
-    from lz4 import frame
+    from lz4 import frame  # type: ignore[import-untyped]  # it has no annotations
 
     unpacked: bytes = frame.decompress(data)
     if scheme == _LZ4:
