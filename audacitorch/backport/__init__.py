@@ -6,6 +6,6 @@ are copied as they are, through a buffer.
 
 from __future__ import annotations
 
-from audacitorch.backport.convert import Backported, BackportError, backport
+from audacitorch.backport.convert import Backported, BackportError, Difference, backport
 
-__all__ = ["BackportError", "Backported", "backport"]
+__all__ = ["BackportError", "Backported", "Difference", "backport"]

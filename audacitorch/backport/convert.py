@@ -8,11 +8,11 @@ import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, List, Mapping, Optional, Tuple
+from typing import BinaryIO, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from audacitorch.archive import container, read_archive
 from audacitorch.archive.container import Member, MemberError, NotAZip
-from audacitorch.backport.plan import Plan, Unreadable, make_plan, summary
+from audacitorch.backport.members import Plan, Unreadable, make_plan, summary
 from audacitorch.backport.writer import ZipWriter
 from audacitorch.errors import AudacitorchError
 from audacitorch.facts import Archive, Facts, Repo, Unavailable
@@ -20,6 +20,7 @@ from audacitorch.findings import ERROR, SPEC, Finding
 from audacitorch.rules.archive import SIZE_LIMIT
 
 #: Problems with code that leave something unseen: such an archive is not rewritten.
+_DTYPE_HINT = "Convert the tensors before you export the model, for instance with x.to(torch.int32)."
 _UNSEEN = ("unreadable", "too-large")
 
 
@@ -27,6 +28,15 @@ class BackportError(AudacitorchError):
     """The model can't be read, is not safe to read, or the output can't be written. Nothing was written."""
 
     exit_status = 2
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where a call's results may not be those of the newer PyTorch: the code member, the line and how."""
+
+    file: str
+    line: Optional[int]
+    message: str
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,7 @@ class Backported:
     done: Mapping[str, int]
     raising: Mapping[str, int]
     remaining: Tuple[Finding, ...]
+    differences: Tuple[Difference, ...] = ()
 
 
 def backport(model: Path, output: Path, force: bool = False) -> Backported:
@@ -86,7 +97,7 @@ def _convert(file: BinaryIO, size: int, model: Path, output: Path) -> Backported
         try:
             with open(handle, "wb") as written:
                 _write(file, members, plan, written)
-            remaining = _judge(Path(name), plan)
+            remaining = (*_judge(Path(name), plan), *_refused(plan))
             os.chmod(name, 0o644)
             os.replace(name, output)
         except BaseException:
@@ -95,7 +106,33 @@ def _convert(file: BinaryIO, size: int, model: Path, output: Path) -> Backported
     except (MemberError, NotAZip, Unreadable) as error:
         raise BackportError(f"{model} can't be read: {error}") from error
     done = summary(plan, archive.format_version) if plan.changes else {}
-    return Backported(plan.changes, archive.producer, done, plan.rewritten.raising, remaining)
+    return Backported(plan.changes, archive.producer, done, plan.rewritten.raising, remaining, _differences(plan))
+
+
+def _place(plan: Plan, name: str, line: int) -> str:
+    return f"{name[len(plan.top) :]}:{line}"
+
+
+def _refused(plan: Plan) -> Iterator[Finding]:
+    for name, remark in plan.rewritten.remarks:
+        if remark.refused:
+            message = f"{_place(plan, name, remark.line)}: {remark.operator} is called {remark.clause}."
+            yield Finding("unknown-dtype", ERROR, (SPEC,), message, _DTYPE_HINT, "model.pt")
+    for name, dtypes in plan.unknown_dtypes.items():
+        message = f"{name} holds tensors of {', '.join(dtypes)}, which Torch 1.9.0 has no storage for."
+        yield Finding("unknown-dtype", ERROR, (SPEC,), message, _DTYPE_HINT, "model.pt")
+
+
+def _differences(plan: Plan) -> Tuple[Difference, ...]:
+    found: Dict[str, Difference] = {}
+    for name, remark in plan.rewritten.remarks:
+        if not remark.refused:
+            message = f"{_place(plan, name, remark.line)}: {remark.operator} differs {remark.clause}."
+            found[message] = Difference(name[len(plan.top) :], remark.line, message)
+    for name, dtypes in plan.narrow_dtypes.items():
+        message = f"{name} holds tensors of {', '.join(dtypes)}, for which Torch 1.9.0 lacks most operators on a CPU."
+        found[message] = Difference(name, None, message)
+    return tuple(found.values())
 
 
 def _require_safe(archive: Archive, model: Path) -> None:

@@ -1,9 +1,65 @@
-"""Changes to a source text by the positions of its syntax tree, so that everything else stays as it is."""
+"""The text of code members: parsed, and changed at positions of its syntax tree, so that all else stays as it is."""
 
 from __future__ import annotations
 
 import ast
-from typing import List, Tuple
+import keyword
+import re
+import warnings
+from dataclasses import dataclass
+from typing import Iterator, List, Match, NamedTuple, Optional, Tuple
+
+#: A letter that no exporter writes: it makes no word of Python, and takes the place of one letter.
+STAND_IN = "ǂ"
+_WORDS = "|".join(sorted(keyword.kwlist))
+_WORD_AS_NAME = re.compile(rf"\.({_WORDS})\b|^\s+({_WORDS})(?= : )", re.MULTILINE)
+
+
+class Parsed(NamedTuple):
+    """A syntax tree, and the text that it is of: as long as the member's, line by line."""
+
+    tree: ast.Module
+    text: str
+
+
+@dataclass
+class Member:
+    """A code member: what ``__torch__.a.b`` it holds, and its text."""
+
+    name: str
+    module: str
+    text: str
+    parsed: Optional[Parsed] = None
+
+
+def parse(text: str) -> Optional[Parsed]:
+    """The syntax tree of ``text``, or of a text that differs in letters only; None where Python can't read it."""
+    if "\r" in text or STAND_IN in text:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for source in (text, _WORD_AS_NAME.sub(_as_name, text)):
+            try:
+                return Parsed(ast.parse(source), source)
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                continue
+    return None
+
+
+def _as_name(found: Match[str]) -> str:
+    """A module may have an attribute named as one of Python's words; of its length, another name takes its place."""
+    return found[0][:-1] + STAND_IN
+
+
+def functions_of(module: str, tree: ast.Module) -> Iterator[Tuple[ast.FunctionDef, Optional[str]]]:
+    """Every function and method of a member, with the qualified name of the class that it is a method of."""
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef):
+            yield statement, None
+        elif isinstance(statement, ast.ClassDef):
+            for inner in statement.body:
+                if isinstance(inner, ast.FunctionDef):
+                    yield inner, f"{module}.{statement.name}"
 
 
 class Edits:
@@ -35,6 +91,11 @@ class Edits:
         if node.end_lineno is None or node.end_col_offset is None:
             raise ValueError("the tree was not parsed from a text")
         return self._offset(node.lineno, node.col_offset), self._offset(node.end_lineno, node.end_col_offset)
+
+    def lines_of(self, definition: ast.FunctionDef) -> Tuple[int, int]:
+        """Where the lines of a function begin and end, the last line break included."""
+        start = self._starts[definition.lineno - 1]
+        return start, min(self._starts[definition.end_lineno or definition.lineno], len(self.text))
 
     def replace(self, start: int, end: int, text: str) -> None:
         """Put ``text`` in place of what lies between two indices."""

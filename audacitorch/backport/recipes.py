@@ -5,56 +5,31 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
-from functools import cache
-from typing import Dict, Optional, Tuple
+from typing import Dict, Iterator, Optional, Tuple
 
 from audacitorch.archive import schemas
-from audacitorch.archive.types import NO, YES
-from audacitorch.backport import helpers
+from audacitorch.archive.types import MAYBE, NO, YES
+from audacitorch.backport import equivalents
 from audacitorch.backport.edits import Edits
 from audacitorch.facts import Argument
 
-#: Arguments that came after 1.9.0, and the values (as Python has them) with which a call means the same without.
-_ANYTHING = object()
-_NEWER_ARGUMENTS: Dict[str, Dict[str, Tuple[object, ...]]] = {
-    "aten::einsum": {"path": (None,)},
-    "aten::gelu": {"approximate": ("none",)},
-    "aten::meshgrid": {"indexing": ("ij",)},
-    "aten::nanquantile": {"interpolation": ("linear",)},
-    "aten::quantile": {"interpolation": ("linear",)},
-    "aten::repeat_interleave": {"output_size": (_ANYTHING,)},
-    "aten::searchsorted": {"side": (None,), "sorter": (None,)},
-    "aten::stft": {"align_to_window": (None, False)},
-    "prim::RaiseException": {"cls": (_ANYTHING,)},
-}
-#: Where such an argument stands when it is given without its name.
-_POSITIONS = {"prim::RaiseException": (1, "cls"), "aten::stft": (8, "align_to_window")}
-_RENAMED = {
-    "aten::arctan2": "atan2",
-    "aten::arctan2_": "atan2_",
-    "aten::argwhere": "nonzero",
-    "aten::concat": "cat",
-    "aten::concatenate": "cat",
-    "aten::linalg_matmul": "matmul",
-    "aten::special_log1p": "log1p",
-    "aten::special_log_softmax": "log_softmax",
-    "aten::special_logsumexp": "logsumexp",
-    "aten::special_round": "round",
-    "aten::special_sinc": "sinc",
-    "aten::special_softmax": "softmax",
-    "aten::trapezoid": "trapz",
-}
 #: Without a dtype these fail in TorchScript under 1.9.0; newer versions take the default, float32, which is 6.
 _WINDOWS = frozenset(f"aten::{name}_window" for name in ("bartlett", "blackman", "hamming", "hann", "kaiser"))
 _FLOOR_DIVISIONS = {"aten::floor_divide": "divide", "aten::floor_divide_": "divide_"}
 _BEFORE_ARGUMENT = re.compile(r",\s*(?:\w+\s*=\s*)?")
 _AFTER_ARGUMENT = re.compile(r"\s*[,)]")
+#: The highest number of a dtype that 1.9.0 knows, and those for which it lacks most operators on a CPU.
+_LAST_DTYPE = 16
+_NARROW_DTYPES = {5: "float16", 8: "complex32", 15: "bfloat16"}
+_NEWER_DTYPES = {23: "float8_e5m2", 24: "float8_e4m3fn", 27: "uint16", 28: "uint32", 29: "uint64"}
 
 
-@cache
-def rewritten_operators() -> frozenset[str]:
-    """The operators for which something is known to be done, if not with every argument that they can have."""
-    return frozenset((*_NEWER_ARGUMENTS, *_RENAMED, *helpers.HELPERS, *helpers.RAISING))
+@dataclass(frozen=True)
+class Exporter:
+    """What is certain about the PyTorch that wrote an archive: ``newer`` than 1.9, and ``floors`` (1.13 or later)."""
+
+    newer: bool
+    floors: bool
 
 
 @dataclass(frozen=True)
@@ -71,29 +46,62 @@ class Site:
         """Whether 1.9.0 takes such a call, as far as its types are known."""
         return schemas.match(schemas.effective(operator, self.version), arguments).verdict != NO
 
+    def given(self) -> Iterator[Tuple[int, Optional[str], ast.expr]]:
+        """Every argument: its position, its name if it is given by name, and its value."""
+        for index, value in enumerate(self.node.args):
+            yield index, None, value
+        for index, keyword in enumerate(self.node.keywords, len(self.node.args)):
+            yield index, keyword.arg, keyword.value
+
 
 @dataclass(frozen=True)
 class Change:
     """What was done at a call: the words for a report, and the functions that the archive now needs."""
 
     what: str
-    helper: Optional[str] = None
+    function: Optional[str] = None
     raises: bool = False
 
 
-class Recipes:
-    """Changes calls in one text. ``newer``: the archive is surely from PyTorch 2.0 or later; ``module``: of helpers."""
+@dataclass(frozen=True)
+class Remark:
+    """What stays different at a line. ``refused``: Torch 1.9.0 can't take it at all. The text is a clause."""
 
-    def __init__(self, edits: Edits, newer: bool, module: str) -> None:
+    line: int
+    operator: str
+    clause: str
+    refused: bool = False
+
+
+class Recipes:
+    """Changes calls in one text; ``module`` is the name of the functions' member."""
+
+    def __init__(self, edits: Edits, exporter: Exporter, module: str) -> None:
         self._edits = edits
-        self._newer = newer
+        self._exporter = exporter
         self._module = module
 
     def change(self, site: Site) -> Optional[Change]:
-        """Make the call one that 1.9.0 takes, or leave it as it is where no way is known."""
+        """Make the call one that 1.9.0 takes and that means the same, or leave it as it is where no way is known."""
         if site.fits(site.operator, site.arguments):
             return self._window(site) or self._floor_division(site) or self._widened(site)
-        return self._without_newer_arguments(site) or self._renamed(site) or self._helped(site)
+        return self._without_newer_arguments(site) or self._renamed(site) or self._replaced(site)
+
+    def remarks(self, site: Site) -> Iterator[Remark]:
+        """How the call's results may differ all the same."""
+        line = site.node.lineno
+        yield from _dtype_remarks(site)
+        if not self._exporter.newer:
+            return
+        if site.operator in equivalents.DIFFERS:
+            yield Remark(line, site.operator, equivalents.DIFFERS[site.operator])
+        if site.operator in _FLOOR_DIVISIONS and not self._exporter.floors and _fits_tensors(site):
+            yield Remark(line, site.operator, "where a quotient is negative, if PyTorch 1.13 or later wrote it")
+        functions = equivalents.widening(site.operator) if site.operator.startswith("aten::") else ()
+        answers = [schemas.fits(equivalents.schema_of(name), site.arguments) for name in functions]
+        if YES not in answers and MAYBE in answers:
+            what = equivalents.functions()[functions[answers.index(MAYBE)]].about
+            yield Remark(line, site.operator, f"in newer versions ({what}): its arguments' types are not known here")
 
     def _window(self, site: Site) -> Optional[Change]:
         if site.operator not in _WINDOWS:
@@ -110,46 +118,42 @@ class Recipes:
     def _floor_division(self, site: Site) -> Optional[Change]:
         """From 1.13 on ``floor_divide`` rounds down; before, it cut off."""
         other = _FLOOR_DIVISIONS.get(site.operator)
-        if other is None or not self._newer or len(site.arguments) != 2:
+        if other is None or not self._exporter.floors or not _fits_tensors(site):
             return None
         self._rename(site, f"torch.{other}")
         self._append(site.node, 'rounding_mode="floor"')
         return Change(f"{site.operator}: torch.{other} that rounds down, as 1.9.0's cuts off")
 
     def _widened(self, site: Site) -> Optional[Change]:
-        """Only where the archive's PyTorch surely did more, and where the call may need it."""
-        fitting = [
-            helper
-            for helper in helpers.WIDER.get(site.operator, ())
-            if schemas.fits(helpers.schema_of(helper), site.arguments) == YES
-        ]
-        if not fitting or not self._newer or (site.operator == "aten::istft" and _is_centred(site.node)):
+        """Only where the archive's PyTorch surely did more, and where the arguments' types are known."""
+        if not self._exporter.newer:
             return None
-        self._rename(site, f"__torch__.{self._module}.{fitting[0]}")
-        return Change(f"{site.operator}: a function that does what newer versions do", fitting[0])
+        enough = YES if site.operator.startswith("aten::") else MAYBE
+        for function in equivalents.widening(site.operator):
+            if schemas.fits(equivalents.schema_of(function), site.arguments) >= enough:
+                self._call(site, function)
+                about = equivalents.functions()[function].about
+                return Change(f"{site.operator}: a function that does what newer versions do ({about})", function)
+        return None
 
     def _without_newer_arguments(self, site: Site) -> Optional[Change]:
-        values: Dict[int, ast.expr] = dict(enumerate(site.node.args))
-        names: Dict[int, Optional[str]] = dict.fromkeys(values)
-        position, named = _POSITIONS.get(site.operator, (-1, ""))
-        if position in names:
-            names[position] = named
-        for keyword in site.node.keywords:
-            index = len(values)
-            values[index], names[index] = keyword.value, keyword.arg
-        newer = _NEWER_ARGUMENTS.get(site.operator, {})
-        dropped = [index for index, name in names.items() if name in newer and _means(values[index], newer[str(name)])]
+        position, named = equivalents.POSITIONS.get(site.operator, (-1, ""))
+        newer = equivalents.NEWER_ARGUMENTS.get(site.operator, {})
+        dropped: Dict[int, Tuple[str, ast.expr]] = {}
+        for index, keyword, value in site.given():
+            name = named if keyword is None and index == position else keyword
+            if name in newer and _means(value, newer[str(name)]):
+                dropped[index] = (str(name), value)
         kept = tuple(one for index, one in enumerate(site.arguments) if index not in dropped)
         if not dropped or not site.fits(site.operator, kept):
             return None
-        spans = [self._argument_span(values[index]) for index in dropped]
+        spans = [self._argument_span(value) for _, value in dropped.values()]
         if None in spans:
             return None
         for span in spans:
             if span is not None:
                 self._edits.replace(*span, "")
-        left_out = ", ".join(str(names[index]) for index in dropped)
-        return Change(f"{site.operator}: without {left_out}")
+        return Change(f"{site.operator}: without {', '.join(name for name, _ in dropped.values())}")
 
     def _argument_span(self, value: ast.expr) -> Optional[Tuple[int, int]]:
         """From the comma before an argument to its end; None where anything unusual is around."""
@@ -160,22 +164,32 @@ class Recipes:
         return (comma, end) if before and _AFTER_ARGUMENT.match(text, end) else None
 
     def _renamed(self, site: Site) -> Optional[Change]:
-        other = _RENAMED.get(site.operator)
+        other = equivalents.RENAMED.get(site.operator)
         if other is None or not site.fits(f"aten::{other}", site.arguments):
             return None
+        for function in equivalents.widening(f"aten::{other}"):
+            if schemas.fits(equivalents.schema_of(function), site.arguments) == YES:
+                self._call(site, function)
+                return Change(f"{site.operator}: a function that is now in the archive", function)
         self._rename(site, f"torch.{other}")
         return Change(f"{site.operator}: torch.{other}")
 
-    def _helped(self, site: Site) -> Optional[Change]:
-        candidates = helpers.HELPERS.get(site.operator, ())
-        raising = helpers.RAISING.get(site.operator)
-        raises = not candidates and raising is not None and site.guarded
-        for helper in (raising,) if raises and raising else candidates:
-            if schemas.fits(helpers.schema_of(helper), site.arguments) != NO:
-                self._rename(site, f"__torch__.{self._module}.{helper}")
-                how = "raises an error if it is ever reached" if raises else "a function that is now in the archive"
-                return Change(f"{site.operator}: {how}", helper, raises)
-        return None
+    def _replaced(self, site: Site) -> Optional[Change]:
+        candidates = equivalents.replacing(site.operator)
+        raises = not candidates and site.guarded
+        if raises:
+            candidates = equivalents.raising(site.operator)
+        answers = [schemas.fits(equivalents.schema_of(function), site.arguments) for function in candidates]
+        best = max(answers, default=NO)
+        if best == NO:
+            return None
+        function = candidates[answers.index(best)]
+        self._call(site, function)
+        how = "raises an error if it is ever reached" if raises else "a function that is now in the archive"
+        return Change(f"{site.operator}: {how}", function, raises)
+
+    def _call(self, site: Site, function: str) -> None:
+        self._rename(site, f"__torch__.{self._module}.{function}")
 
     def _rename(self, site: Site, name: str) -> None:
         self._edits.replace(*self._edits.span(site.node.func), name)
@@ -186,16 +200,37 @@ class Recipes:
         self._edits.replace(end, end, argument if before[-1] in ",(" else f", {argument}")
 
 
-def _is_centred(call: ast.Call) -> bool:
-    """Whether a call of ``istft`` leaves ``center``, its sixth argument, True."""
-    given = next((keyword.value for keyword in call.keywords if keyword.arg == "center"), None)
-    given = call.args[5] if given is None and len(call.args) > 5 else given
-    return given is None or (isinstance(given, ast.Constant) and given.value is True)
+def _fits_tensors(site: Site) -> bool:
+    """Whether a division is one of tensors: numbers were always rounded down."""
+    return len(site.arguments) == 2 and site.arguments[0].type in ("Tensor", "?")
+
+
+def _dtype_remarks(site: Site) -> Iterator[Remark]:
+    """Dtypes that are written as numbers in the call and that 1.9.0 lacks, or lacks operators for."""
+    for index, keyword, value in site.given():
+        if not isinstance(value, ast.Constant) or type(value.value) is not int:
+            continue
+        number = value.value
+        if number not in _NARROW_DTYPES and number <= _LAST_DTYPE:
+            continue
+        if (keyword or _formal(site, index)) == "dtype":
+            name = _NARROW_DTYPES.get(number) or _NEWER_DTYPES.get(number, f"number {number}")
+            refused = number > _LAST_DTYPE
+            clause = "which Torch 1.9.0 has no tensors of" if refused else "which it lacks most operators for on a CPU"
+            yield Remark(site.node.lineno, site.operator, f"for the dtype {name}, {clause}", refused)
+
+
+def _formal(site: Site, position: int) -> str:
+    """The name of the parameter at a position, in the first schema that the call fits."""
+    for schema in schemas.schemas(schemas.effective(site.operator, site.version)):
+        if schemas.fits(schema, site.arguments) != NO and position < len(schema.arguments):
+            return schema.arguments[position].name
+    return ""
 
 
 def _means(value: ast.expr, same: Tuple[object, ...]) -> bool:
     """Whether an argument has one of these values, for certain, and computing it does nothing else."""
-    if same == (_ANYTHING,):
+    if same == (equivalents.ANYTHING,):
         return isinstance(value, (ast.Constant, ast.Name))
     if not isinstance(value, ast.Constant):
         return False

@@ -3,44 +3,21 @@
 from __future__ import annotations
 
 import ast
-import keyword
-import re
-import warnings
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Dict, Iterator, List, Match, NamedTuple, Optional, Set, Tuple
+from typing import Dict, Iterator, List, Optional, Set, Tuple
 
 from audacitorch.archive.code import MAX_PARSED, MAX_PARSED_MEMBER
 from audacitorch.archive.environment import Arguments, TooMuchWork
-from audacitorch.archive.infer import Function
 from audacitorch.archive.names import Names, dotted
-from audacitorch.backport.edits import Edits
-from audacitorch.backport.recipes import Change, Recipes, Site
+from audacitorch.backport import unions
+from audacitorch.backport.edits import Edits, Member, functions_of, parse
+from audacitorch.backport.equivalents import Typed
+from audacitorch.backport.recipes import Change, Exporter, Recipes, Remark, Site
 
-#: A letter that no exporter writes: it makes no word of Python, and takes the place of one letter.
-_STAND_IN = "ǂ"
-_WORDS = "|".join(sorted(keyword.kwlist))
-_WORD_AS_NAME = re.compile(rf"\.({_WORDS})\b|^\s+({_WORDS})(?= : )", re.MULTILINE)
-_NUMBERS = frozenset(("int", "float", "complex", "number"))
+_CONJUGATES = frozenset(f"aten::{name}" for name in ("conj", "_conj", "mH", "matrix_H", "adjoint"))
 #: Trees of sources beyond this length together are not kept between the two passes.
 _KEPT = 1 << 19
-
-
-class Parsed(NamedTuple):
-    """A syntax tree, and the text that it is of: as long as the member's, line by line."""
-
-    tree: ast.Module
-    text: str
-
-
-@dataclass
-class Member:
-    """A code member: what ``__torch__.a.b`` it holds, and its text."""
-
-    name: str
-    module: str
-    text: str
-    parsed: Optional[Parsed] = None
 
 
 @dataclass
@@ -50,47 +27,62 @@ class Rewritten:
     texts: Dict[str, str] = field(default_factory=dict)
     done: Counter[str] = field(default_factory=Counter)
     raising: Counter[str] = field(default_factory=Counter)
-    helpers: Set[str] = field(default_factory=set)
+    functions: Set[str] = field(default_factory=set)
+    remarks: List[Tuple[str, Remark]] = field(default_factory=list)
 
     def note(self, change: Change) -> None:
         (self.raising if change.raises else self.done)[change.what] += 1
-        if change.helper is not None:
-            self.helpers.add(change.helper)
+        if change.function is not None:
+            self.functions.add(change.function)
 
 
-def rewrite(members: List[Member], names: Names, version: Optional[int], newer: bool, module: str) -> Rewritten:
+def rewrite(members: List[Member], names: Names, version: Optional[int], exporter: Exporter, module: str) -> Rewritten:
     """Rewrite what can be rewritten; members that can't be parsed stay as they are.
 
-    ``version`` is the number of the format that will be written, ``newer`` says that the archive is surely from
-    PyTorch 2.0 or later, ``module`` is the name below ``__torch__`` that the functions get.
+    ``version`` is the number of the format that will be written, ``module`` is the name below ``__torch__`` that the
+    functions get.
     """
     result = Rewritten()
+    before = {member.name: member.text for member in members}
+    for member in members:
+        _write_numbers(member, result)
+    copies = unions.specialise([member for member in members if _small(member.text)], names, version)
+    if copies:
+        result.done["Union: functions copied for the types that they are called with"] += copies
+    for member in members:
+        if member.text != before[member.name]:
+            member.text = member.text.replace(f"__torch__.{unions.AS_NUMBER}(", f"__torch__.{module}.as_number(")
+            result.texts[member.name] = member.text
+            if f".{module}.as_number(" in member.text:
+                result.functions.add("as_number")
     readable: List[Member] = []
     length = 0
     for member in members:
         length += len(member.text)
         if len(member.text) > MAX_PARSED_MEMBER or length > MAX_PARSED:
             continue
-        member.parsed = _parse(member.text)
+        member.parsed = parse(member.text)
         if member.parsed is not None:
             names.collect(member.module, member.parsed.tree)
             readable.append(member)
         if length > _KEPT:
             member.parsed = None
     for member in readable:
-        parsed = member.parsed or _parse(member.text)
+        parsed = member.parsed or parse(member.text)
         member.parsed = None
         if parsed is None:
             continue
         tree = parsed.tree
         edits = Edits(member.text, parsed.text)
         found: List[Change] = []
+        remarks: List[Remark] = []
         try:
-            found.extend(_calls(member, tree, names, version, Recipes(edits, newer, module)))
-            found.extend(_unions(tree, edits))
+            found.extend(_calls(member, tree, names, version, Recipes(edits, exporter, module), remarks))
+            found.extend(Change(f"Union: {instead}") for instead in unions.plain(tree, edits, numbers=False))
             found.extend(_optional_lists(tree, edits))
         except (RecursionError, TooMuchWork):
             continue
+        result.remarks.extend((member.name, remark) for remark in remarks)
         if edits:
             result.texts[member.name] = edits.result()
             for change in found:
@@ -98,27 +90,27 @@ def rewrite(members: List[Member], names: Names, version: Optional[int], newer: 
     return result
 
 
-def _parse(text: str) -> Optional[Parsed]:
-    """The syntax tree of ``text``, or of a text that differs in letters only; None where Python can't read it."""
-    if "\r" in text or _STAND_IN in text:
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for source in (text, _WORD_AS_NAME.sub(_as_name, text)):
-            try:
-                return Parsed(ast.parse(source), source)
-            except (SyntaxError, ValueError, RecursionError, MemoryError):
-                continue
-    return None
+def _write_numbers(member: Member, result: Rewritten) -> None:
+    """Unions of numbers first, so that the types of what is computed with them are known."""
+    parsed = parse(member.text) if "Union[" in member.text and _small(member.text) else None
+    if parsed is not None:
+        edits = Edits(member.text, parsed.text)
+        for instead in unions.plain(parsed.tree, edits, numbers=True):
+            result.done[f"Union: {instead}"] += 1
+        member.text = edits.result()
 
 
-def _as_name(found: Match[str]) -> str:
-    """A module may have an attribute named as one of Python's words; of its length, another name takes its place."""
-    return found[0][:-1] + _STAND_IN
+def _small(text: str) -> bool:
+    return len(text) <= MAX_PARSED_MEMBER
 
 
 def _calls(
-    member: Member, tree: ast.Module, names: Names, version: Optional[int], recipes: Recipes
+    member: Member,
+    tree: ast.Module,
+    names: Names,
+    version: Optional[int],
+    recipes: Recipes,
+    remarks: List[Remark],
 ) -> Iterator[Change]:
     """Change the operator calls of every function, one after the other."""
     sites: Dict[int, Site] = {}
@@ -128,14 +120,45 @@ def _calls(
         if called and arguments is not None and isinstance(node, ast.Call) and _by_own_name(node, arguments):
             sites[id(node)] = Site(operator, arguments, node, version, id(node) in guarded)
 
-    for function, owner in _functions(member, tree):
+    for function, owner in functions_of(member.module, tree):
         guarded.clear()
         guarded.update(_in_branches(function))
-        Function(names, version, record, lambda node: None, owner).run(function)
+        before = len(sites)
+        Typed(names, version, record, lambda node: None, owner).run(function)
+        remarks.extend(_conjugates(list(sites.values())[before:]))
+        remarks.extend(_autocasts(function))
     for site in sites.values():
+        remarks.extend(recipes.remarks(site))
         change = recipes.change(site)
         if change is not None:
             yield change
+
+
+def _conjugates(sites: List[Site]) -> Iterator[Remark]:
+    """``conj`` is a view from 1.10 on: what is written later to one of the two changes the other."""
+    if any(_writes(site.operator) for site in sites):
+        for site in sites:
+            if site.operator in _CONJUGATES:
+                yield Remark(site.node.lineno, site.operator, "where its result, or what it is of, is written to later")
+
+
+def _writes(operator: str) -> bool:
+    return operator.endswith("_") and not operator.endswith("__")
+
+
+def _autocasts(function: ast.FunctionDef) -> Iterator[Remark]:
+    """Newer versions compute in bfloat16 below an ``autocast`` that is not surely off."""
+    made: Set[str] = set()
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and isinstance(node.targets[0], ast.Name):
+            path = dotted(node.value.func) or ""
+            if path.startswith("__torch__.torch.") and path.endswith(".autocast.__new__"):
+                made.add(node.targets[0].id)
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "__init__":
+            off = any(isinstance(one, ast.Constant) and one.value is False for one in node.args)
+            if isinstance(node.func.value, ast.Name) and node.func.value.id in made and not off:
+                yield Remark(node.lineno, "autocast", "in precision: newer versions compute in bfloat16 below it")
 
 
 def _by_own_name(node: ast.Call, arguments: Tuple[object, ...]) -> bool:
@@ -143,16 +166,6 @@ def _by_own_name(node: ast.Call, arguments: Tuple[object, ...]) -> bool:
     path = dotted(node.func)
     begins = path is not None and path.partition(".")[0] in ("torch", "ops")
     return begins and len(arguments) == len(node.args) + len(node.keywords)
-
-
-def _functions(member: Member, tree: ast.Module) -> Iterator[Tuple[ast.FunctionDef, Optional[str]]]:
-    for statement in tree.body:
-        if isinstance(statement, ast.FunctionDef):
-            yield statement, None
-        elif isinstance(statement, ast.ClassDef):
-            for inner in statement.body:
-                if isinstance(inner, ast.FunctionDef):
-                    yield inner, f"{member.module}.{statement.name}"
 
 
 def _in_branches(function: ast.FunctionDef) -> Iterator[int]:
@@ -165,19 +178,6 @@ def _in_branches(function: ast.FunctionDef) -> Iterator[int]:
         for child in ast.iter_child_nodes(node):
             branch = isinstance(node, ast.If) and child is not node.test
             waiting.append((child, inside or branch))
-
-
-def _unions(tree: ast.Module, edits: Edits) -> Iterator[Change]:
-    """``Union`` of numbers becomes ``number``, any other ``Any``: code asks for its type before it uses it."""
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Subscript) or dotted(node.value) != "Union":
-            continue
-        parts = {dotted(part) for part in (node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice])}
-        if len(parts) == 2 and "NoneType" in parts:
-            continue  # 1.9.0 reads this as Optional
-        instead = "number" if parts <= _NUMBERS else "Optional[number]" if parts <= {*_NUMBERS, "NoneType"} else "Any"
-        edits.replace(*edits.span(node), instead)
-        yield Change(f"Union: {instead}")
 
 
 def _optional_lists(tree: ast.Module, edits: Edits) -> Iterator[Change]:

@@ -70,7 +70,7 @@ def _details(call: Call, nearest: str = "") -> Dict[str, object]:
 
 def _instead(operator: str) -> Optional[str]:
     """What to do about a call of this operator, where that is known; None leaves it to the rule's own hint."""
-    from audacitorch.backport.recipes import rewritten_operators
+    from audacitorch.backport.equivalents import rewritten_operators
 
     if operator not in rewritten_operators():
         return f"Instead, {INSTEAD[operator]}." if operator in INSTEAD else None

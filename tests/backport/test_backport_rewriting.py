@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from audacitorch.archive.names import Names
-from audacitorch.backport import helpers, recipes
-from audacitorch.backport.rewrite import Member, rewrite
+from audacitorch.backport import equivalents
+from audacitorch.backport.edits import Member
+from audacitorch.backport.recipes import Exporter
+from audacitorch.backport.rewrite import rewrite
 from tests.archive.zips import MODULE
 
 HERE = "__torch__.audacitorch_backport"
@@ -14,7 +16,7 @@ HERE = "__torch__.audacitorch_backport"
 
 def rewritten(body: str, newer: bool = True, text: str = ""):
     text = text or MODULE.format(body=body.replace("\n", "\n    "))
-    result = rewrite([Member("m", "__torch__", text)], Names(), 3, newer, helpers.MODULE)
+    result = rewrite([Member("m", "__torch__", text)], Names(), 3, Exporter(newer, newer), equivalents.MODULE)
     return result, result.texts.get("m", text)
 
 
@@ -51,9 +53,19 @@ def rewritten(body: str, newer: bool = True, text: str = ""):
         ("y : Union[int, float] = 1", "y : number = 1"),
         ("y = unchecked_cast(Union[number], 1)", "y = unchecked_cast(number, 1)"),
         ("y : Union[int, float, NoneType] = 1", "y : Optional[number] = 1"),
-        ("y : Union[int, str, NoneType] = 1", "y : Any = 1"),
+        ("y : List[Union[int, str]] = f(x)", "y : List[Any] = f(x)"),
+        ("y = torch.meshgrid([x, x], indexing='xy')", f"y = {HERE}.meshgrid([x, x], indexing='xy')"),
+        ("y = torch.quantile(x, 0.5, interpolation='lower')", f"y = {HERE}.quantile(x, 0.5, interpolation='lower')"),
+        ("y = torch.isin(1, x)", f"y = {HERE}.isin_number_first(1, x)"),
+        ("y = torch.istft(x, 4, length=9)", f"y = {HERE}.istft(x, 4, length=9)"),
+        ("y = torch.where(x, 1, 0)", f"y = {HERE}.where_numbers(x, 1, 0)"),
+        ("y = torch.conv1d(x, x, None, [1])", f"y = {HERE}.conv1d(x, x, None, [1])"),
+        ("y = torch.conv1d(x, x, None, [1], 'same')", f"y = {HERE}.conv1d_padding(x, x, None, [1], 'same')"),
+        ("y = torch.clamp(x, 0.5)", f"y = {HERE}.clamp(x, 0.5)"),
+        ("y = torch.clamp(x, x)", f"y = {HERE}.clamp_tensors(x, x)"),
+        ("y = torch.std(x, None)", f"y = {HERE}.std(x, None)"),
+        ("y = torch.lift_fresh(x)", "y = torch.alias(x)"),
         ("y : Optional[List[int]] = [1]", "y : Optional[List[int]] = annotate(List[int], [1])"),
-        ("y : List[Union[Tensor, int]] = [1]", "y : List[Any] = [1]"),
     ],
 )  # fmt: skip
 def test_a_call_becomes_one_that_means_the_same(body, after):
@@ -67,14 +79,11 @@ def test_a_call_becomes_one_that_means_the_same(body, after):
     [
         "y = torch.relu(x)",
         "y = torch.einsum('a,a', [x, x], path=[0, 1])",
-        "y = torch.meshgrid([x, x], indexing='xy')",
         "y = torch.quantile(x, 0.5, interpolation=0)",
-        "y = torch.quantile(x, 0.5, interpolation='lower')",
         "y = torch.hann_window(4, dtype=7)",
-        "y = torch.isin(1, x)",
         "y = torch.nothing_known(x)",
-        "y = torch.istft(x, 4, None, None, None, True)",
-        "y = torch.where(x, 1, 0)",
+        "y = torch.special_zeta(x, x)",
+        "y : List[Union[Tensor, int]] = f(x)",
         "y = torch.where(x)",
         "y = torch.pad('no tensor', [1])",
         "f = torch.mT\ny = f(x)",
@@ -90,16 +99,18 @@ def test_a_call_becomes_one_that_means_the_same(body, after):
 )
 def test_what_has_no_equivalent_or_can_not_be_read_stays(body):
     result, text = rewritten(body)
-    assert (result.texts, result.helpers, text) == ({}, set(), MODULE.format(body=body.replace("\n", "\n    ")))
+    assert (result.texts, result.functions, text) == ({}, set(), MODULE.format(body=body.replace("\n", "\n    ")))
 
 
-@pytest.mark.parametrize(("before", "after"), recipes._RENAMED.items())
+@pytest.mark.parametrize(("before", "after"), equivalents.RENAMED.items())
 def test_an_operator_that_only_has_another_name_is_renamed(before, after):
-    arguments = {"cat": "[x]", "atan2": "x, x", "atan2_": "x, x", "matmul": "x, x"}
+    two = ("atan2", "atan2_", "matmul", "__lshift__", "__rshift__", "igamma", "igammac", "xlogy")
+    arguments = {"cat": "[x]", "mvlgamma": "x, 2", "polygamma": "1, x", **dict.fromkeys(two, "x, x")}
     arguments.update(dict.fromkeys(("softmax", "log_softmax"), "x, 1, None"), logsumexp="x, [1]")
     given = arguments.get(after, "x")
     _, text = rewritten(f"y = torch.{before[6:]}({given})")
-    assert f"y = torch.{after}({given})" in text
+    wider = [f"y = {HERE}.{name}({given})" for name in equivalents.widening(f"aten::{after}")]
+    assert any(line in text for line in (f"y = torch.{after}({given})", *wider))
 
 
 @pytest.mark.parametrize("call", ["floor_divide(x, 2)", "where(x, x, x)", "istft(x, 4, center=False)"])
@@ -125,11 +136,11 @@ def test_attributes_named_as_words_of_python_keep_their_names():
 
 
 def test_every_function_is_used_and_brings_what_it_calls():
-    for helper in {name for names in (*helpers.HELPERS.values(), *helpers.WIDER.values()) for name in names} | set(
-        helpers.RAISING.values()
-    ):
-        text = helpers.member_text([helper], "other_name")
+    for name, function in equivalents.functions().items():
+        text = equivalents.member_text([name], "other_name")
         called = [part.split("(")[0] for part in text.split("__torch__.other_name.")[1:]]
-        assert f"def {helper}(" in text
-        assert all(f"def {name}(" in text for name in called)
-        assert helpers.MODULE not in text
+        assert f"def {name}(" in text
+        assert all(f"def {one}(" in text for one in called)
+        assert equivalents.MODULE not in text
+        others = [one.source for key, one in equivalents.functions().items() if key != name]
+        assert function.how or name == "as_number" or any(f".{name}(" in source for source in others)

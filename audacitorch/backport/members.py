@@ -6,12 +6,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import BinaryIO, Dict, List, Optional, Set
 
-from audacitorch.archive import container, pickles
+from audacitorch.archive import container, pickles, schemas
 from audacitorch.archive.container import Member, MemberError
+from audacitorch.archive.contents import count_tensors
 from audacitorch.archive.names import Names
 from audacitorch.archive.types import TENSOR, UNKNOWN
-from audacitorch.backport import helpers
-from audacitorch.backport.rewrite import Member as CodeMember
+from audacitorch.backport import equivalents
+from audacitorch.backport.edits import Member as CodeMember
+from audacitorch.backport.recipes import Exporter
 from audacitorch.backport.rewrite import Rewritten, rewrite
 from audacitorch.facts import Archive
 from audacitorch.rules.archive import NEWEST_FORMAT
@@ -26,6 +28,8 @@ _NEWER_DEBUG = b"FORMAT_WITH_STRING_TABLE"
 _LARGEST_DEBUG = 16 << 20
 _DEBUG = ".debug_pkl"
 _VERSIONS = (".data/version", "version")
+#: A class of C++ code that 1.9.0 lacks, for ``torch.profiler.record_function``.
+_RECORD = "__torch__.torch.classes.profiler._RecordFunction"
 #: Members that newer versions add and 1.9.0 never looks for.
 _NOT_NEEDED = ("byteorder", ".data/serialization_id", ".format_version", ".storage_alignment")
 
@@ -45,6 +49,9 @@ class Plan:
     debug_members: int = 0
     format_version: Optional[int] = None
     big_endian: bool = False
+    top: str = ""
+    unknown_dtypes: Dict[str, List[str]] = field(default_factory=dict)
+    narrow_dtypes: Dict[str, List[str]] = field(default_factory=dict)
 
     @property
     def changes(self) -> bool:
@@ -71,12 +78,13 @@ class _Planner:
             for member in reversed(members)
             if member.name[: len(self.top)].lower() == self.top.lower()
         }
-        self.result = Plan()
+        self.result = Plan(top=self.top)
 
     def plan(self) -> Plan:
         self.set_format()
         self.rewrite_code()
         self.look_at_byte_order()
+        self.look_at_dtypes()
         self.leave_out()
         return self.result
 
@@ -99,18 +107,36 @@ class _Planner:
     def rewrite_code(self) -> None:
         sources = [member for path, member in self.below.items() if path.endswith(".py")]
         code = [
-            CodeMember(name, self.module_of(name), text.decode("utf-8"))
+            CodeMember(name, self.module_of(name), self.without_records(name, text.decode("utf-8")))
             for name, text in self.read(sources).items()
             if _is_text(text)
         ]
-        newer = self.archive.producer in _NEWER_PRODUCERS
         module = self.free_module()
-        done = rewrite(code, self.names(), self.result.format_version, newer, module)
+        done = rewrite(code, self.names(), self.result.format_version, self.exporter(), module)
         self.result.rewritten = done
         self.result.contents.update((name, text.encode()) for name, text in done.texts.items())
-        if done.helpers:
-            text = helpers.member_text(done.helpers, module)
+        if done.functions:
+            text = equivalents.member_text(done.functions, module)
             self.result.added[f"{self.top}code/__torch__/{module}.py"] = text.encode()
+
+    def without_records(self, name: str, text: str) -> str:
+        """The profiler's records are a class that 1.9.0 lacks; tensors take their place, and nothing is recorded."""
+        if _RECORD not in text:
+            if self.module_of(name) == _RECORD.rpartition(".")[0]:
+                self.result.left_out.add(name)
+            return text
+        changed = text.replace(_RECORD, "Tensor")
+        self.result.contents[name] = changed.encode()
+        return changed
+
+    def exporter(self) -> Exporter:
+        """What the archive shows of the PyTorch that wrote it."""
+        floors = self.archive.producer in _NEWER_PRODUCERS
+        version = self.archive.format_version
+        unknown = any(call.operator not in schemas.operators() for call in self.archive.calls)
+        debug = [member for path, member in self.below.items() if path.endswith(_DEBUG)]
+        newer = floors or unknown or (version or 0) > NEWEST_FORMAT or self.has_newer_debug(debug)
+        return Exporter(newer, floors)
 
     def module_of(self, name: str) -> str:
         path = name[len(self.top) : -len(".py")]
@@ -118,22 +144,37 @@ class _Planner:
 
     def free_module(self) -> str:
         """A name for the functions' member that no member and no class of the archive has."""
-        number, module = 0, helpers.MODULE
+        number, module = 0, equivalents.MODULE
         while any(path.startswith(f"code/__torch__/{module}") for path in self.below):
             number += 1
-            module = f"{helpers.MODULE}_{number}"
+            module = f"{equivalents.MODULE}_{number}"
         return module
 
+    def described(self, path: str) -> object:
+        """What a pickle holds, an empty tuple where there is none or it can't be read."""
+        member = self.below.get(path)
+        if member is None or member.size > _LARGEST_DEBUG:
+            return ()
+        try:
+            return pickles.describe(self.read([member])[member.name])
+        except pickles.Unreadable:
+            return ()
+
     def names(self) -> Names:
-        member = self.below.get("constants.pkl")
-        constants: object = ()
-        if member is not None and member.size <= _LARGEST_DEBUG:
-            try:
-                constants = pickles.describe(self.read([member])[member.name])
-            except pickles.Unreadable:
-                constants = ()
-        values = constants if isinstance(constants, tuple) else ()
-        return Names(constants=tuple(TENSOR if isinstance(one, pickles.Tensor) else UNKNOWN for one in values))
+        values = self.described("constants.pkl")
+        constants = values if isinstance(values, tuple) else ()
+        return Names(constants=tuple(TENSOR if isinstance(one, pickles.Tensor) else UNKNOWN for one in constants))
+
+    def look_at_dtypes(self) -> None:
+        """Which tensors 1.9.0 can't load, and which it can hardly compute with."""
+        for path in ("data.pkl", "constants.pkl"):
+            found = set(count_tensors(self.described(path), lambda _: frozenset()).dtypes)
+            unknown = sorted(kind.replace("Storage", "").lower() for kind in found if kind.endswith("Storage"))
+            if unknown:
+                self.result.unknown_dtypes[path] = unknown
+            narrow = sorted(found & {"float16", "bfloat16"})
+            if narrow and self.exporter().newer:
+                self.result.narrow_dtypes[path] = narrow
 
     def look_at_byte_order(self) -> None:
         member = self.below.get("byteorder")

@@ -1,0 +1,434 @@
+"""``Union`` types, which 1.9.0 does not have: functions are copied for the types that they are called with.
+
+In a copy every test for a type has a known answer, so that only the branch stays that is meant for this type. Where the
+type is only known when the model runs, the union stays, and the rules about archives name it.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import textwrap
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Dict, Iterator, List, Optional, Tuple
+
+from audacitorch.archive.environment import Ref, TooMuchWork, Value
+from audacitorch.archive.names import Names, annotation, dotted
+from audacitorch.archive.types import BOOL, NONE, UNKNOWN, Type, has_unknown, optional, unwrapped
+from audacitorch.backport.edits import STAND_IN, Edits, Member, functions_of, parse
+from audacitorch.backport.equivalents import Typed
+
+NUMBERS = frozenset(("int", "float", "complex", "number"))
+#: What a value of type ``Any`` may be in 1.9.0, whose analysis of aliases fails on everything else.
+PLAIN = frozenset((*NUMBERS, "bool", "str", "NoneType"))
+#: Copies call other functions that need copies; nobody nests deeper.
+_MAX_ROUNDS = 12
+_MAX_COPIES = 200
+
+
+def union_parts(node: ast.AST) -> Optional[List[Optional[str]]]:
+    """The types in a ``Union[…]``; None for anything else, and for what 1.9.0 reads as Optional."""
+    if not isinstance(node, ast.Subscript) or dotted(node.value) != "Union":
+        return None
+    parts = [dotted(part) for part in (node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice])]
+    return None if len(parts) == 2 and "NoneType" in parts else parts
+
+
+def is_hard(node: Optional[ast.AST]) -> bool:
+    """Whether an annotation holds a union that is not one of plain numbers."""
+    for inner in ast.walk(node) if node is not None else ():
+        parts = union_parts(inner)
+        if parts is not None and not set(parts) <= {*NUMBERS, "NoneType"}:
+            return True
+    return False
+
+
+Key = Tuple[Optional[Type], ...]
+
+
+@dataclass
+class _Target:
+    """A function with unions among its parameters, its copies, and whether every call has one."""
+
+    member: Member
+    definition: ast.FunctionDef
+    owner: Optional[str]
+    copies: Dict[Key, str] = field(default_factory=dict)
+    called: bool = False
+    unresolved: bool = False
+
+    @property
+    def parameters(self) -> List[ast.arg]:
+        return self.definition.args.args[1 if self.owner else 0 :]
+
+
+def specialise(members: List[Member], names: Names, version: Optional[int]) -> int:
+    """Change the texts of ``members``; how many copies were made."""
+    count = 0
+    if not any(_concerns(member) for member in members):
+        return count
+    targets: Dict[str, _Target] = {}
+    for _ in range(_MAX_ROUNDS):
+        before = [member.text for member in members]
+        count += _Round(members, names, version, targets).run()
+        if before == [member.text for member in members] or count > _MAX_COPIES:
+            break
+    _remove_copied(members, targets)
+    return count
+
+
+def _concerns(member: Member) -> bool:
+    return "Union[" in member.text or " : number" in member.text
+
+
+def plain(tree: ast.Module, edits: Edits, numbers: bool) -> Iterator[str]:
+    """Write ``number`` for unions of numbers, or else ``Any`` for those of numbers, text and None; gives each."""
+    for node in ast.walk(tree):
+        parts = union_parts(node)
+        if parts is None or not isinstance(node, ast.Subscript):
+            continue
+        kinds = set(parts)
+        if numbers and kinds <= {*NUMBERS, "NoneType"}:
+            instead = "number" if kinds <= NUMBERS else "Optional[number]"
+        elif not numbers and kinds <= PLAIN:
+            instead = "Any"
+        else:
+            continue
+        edits.replace(*edits.span(node), instead)
+        yield instead
+
+
+class _Round:
+    """One pass over every function whose parameters have known types."""
+
+    def __init__(
+        self, members: List[Member], names: Names, version: Optional[int], targets: Dict[str, _Target]
+    ) -> None:
+        self.members = members
+        self.names = Names(constants=names.constants)
+        self.version = version
+        self.targets = targets
+        self.made = 0
+
+    def run(self) -> int:
+        trees = []
+        for member in self.members:
+            parsed = parse(member.text)
+            if parsed is not None:
+                self.names.collect(member.module, parsed.tree)
+                trees.append((member, parsed))
+        for member, parsed in trees:
+            for function, owner in functions_of(member.module, parsed.tree):
+                if any(is_hard(one.annotation) for one in function.args.args):
+                    path = self.names.key(f"{owner or member.module}.{function.name}")
+                    found = self.targets.setdefault(path, _Target(member, function, owner))
+                    found.member, found.definition, found.unresolved = member, function, False
+        if not self.targets and not any(map(_concerns, self.members)):
+            return 0
+        wanted: Dict[int, List[Tuple[_Target, Key, str]]] = {}
+        for member, parsed in trees:
+            edits = Edits(member.text, parsed.text)
+            for function, owner in functions_of(member.module, parsed.tree):
+                if any(is_hard(one.annotation) for one in function.args.args):
+                    continue
+                folder = Folder(self, owner, wanted)
+                folded = folder.fold(function)
+                if folder.changed and STAND_IN not in (text := _text(folded, owner)):
+                    edits.replace(*edits.lines_of(function), text)
+            member.text = edits.result()
+        self.add_copies([one for requests in wanted.values() for one in requests])
+        return self.made
+
+    def request(self, target: _Target, key: Key, wanted: Dict[int, List[Tuple[_Target, Key, str]]]) -> str:
+        """The name of the copy for these types; it is made at the end of the round."""
+        if key not in target.copies:
+            name = f"{target.definition.name}_of_{len(target.copies) + 1}"
+            target.copies[key] = name
+            wanted.setdefault(id(target), []).append((target, key, name))
+            self.made += 1
+        return target.copies[key]
+
+    def add_copies(self, requests: List[Tuple[_Target, Key, str]]) -> None:
+        for target, key, name in requests:
+            made = copy.deepcopy(target.definition)
+            made.name = name
+            skipped = 1 if target.owner else 0
+            for one, kind in zip(made.args.args[skipped:], key):
+                if kind is not None:
+                    one.annotation = _annotated(optional(Type("int")) if kind == NONE else kind)
+            Folder(self, target.owner, None).without_impossible_defaults(made)
+            text = _text(made, target.owner)
+            parsed = parse(target.member.text)
+            if parsed is None or STAND_IN in text:
+                continue
+            edits = Edits(target.member.text, parsed.text)
+            for function, owner in functions_of(target.member.module, parsed.tree):
+                if function.name == target.definition.name and owner == target.owner:
+                    end = edits.lines_of(function)[1]
+                    edits.replace(end, end, text)
+                    break
+            target.member.text = edits.result()
+
+
+class Folder(Typed):
+    """Follows one function and leaves out the branches that its types rule out."""
+
+    def __init__(
+        self, around: _Round, owner: Optional[str], wanted: Optional[Dict[int, List[Tuple[_Target, Key, str]]]]
+    ) -> None:
+        super().__init__(around.names, around.version, lambda *_: None, lambda _: None, owner)
+        self.around = around
+        self.wanted = wanted
+        self.known: Dict[str, bool] = {}
+        self.changed = False
+        self.returned: List[Type] = []
+        self.stores: Counter[str] = Counter()
+
+    def fold(self, definition: ast.FunctionDef) -> ast.FunctionDef:
+        """A changed copy of ``definition``; what can't be followed stays."""
+        folded = copy.deepcopy(definition)
+        try:
+            formal = folded.args
+            for index, one in enumerate(formal.args):
+                kind = annotation(one.annotation)
+                self.env[one.arg] = Type(self.owner) if index == 0 and self.owner and not one.annotation else kind
+            self.cast_numbers(folded)
+            stores = (
+                node.id for node in ast.walk(folded) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            )
+            self.stores.update(stores)
+            folded.body = self.folded(folded.body) or [ast.Pass()]
+        except (RecursionError, TooMuchWork):
+            self.changed = False
+            return definition
+        kinds = set(self.returned)
+        if is_hard(folded.returns) and len(kinds) == 1 and not has_unknown(self.returned[0]):
+            folded.returns = _annotated(self.returned[0])
+            self.changed = True
+        return folded
+
+    @staticmethod
+    def without_impossible_defaults(definition: ast.FunctionDef) -> None:
+        """A default of another type than the copy's is never used: every call of the copy gives the argument."""
+        formal = definition.args
+        first = len(formal.args) - len(formal.defaults)
+        last = first
+        for index in range(first, len(formal.args)):
+            default = formal.defaults[index - first]
+            kind = annotation(formal.args[index].annotation)
+            if isinstance(default, ast.Constant) and not has_unknown(kind):
+                given = Type("NoneType" if default.value is None else type(default.value).__name__)
+                if given not in (kind, unwrapped(kind)) and not (given == NONE and kind.name == "Optional"):
+                    last = index + 1
+        formal.defaults = formal.defaults[last - first :]
+
+    def cast_numbers(self, definition: ast.FunctionDef) -> None:
+        """A name that is an int here and a float there gets a value of type ``number`` at every assignment."""
+        joined = {
+            node.target.id
+            for node in ast.walk(definition)
+            if isinstance(node, ast.AnnAssign)
+            and isinstance(node.target, ast.Name)
+            and dotted(node.annotation) == "number"
+            and self.stores[node.target.id] > 1
+        }
+        for node in ast.walk(definition) if joined else ():
+            if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
+                continue
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            done = isinstance(node.value, ast.Call) and dotted(node.value.func) == f"__torch__.{AS_NUMBER}"
+            if isinstance(target, ast.Name) and target.id in joined and not done:
+                node.value = ast.Call(func=_dotted_node(f"__torch__.{AS_NUMBER}"), args=[node.value], keywords=[])
+                self.changed = True
+
+    def folded(self, statements: List[ast.stmt]) -> List[ast.stmt]:
+        found: List[ast.stmt] = []
+        for statement in statements:
+            if isinstance(statement, ast.If):
+                answer = self.answer(statement.test)
+                if answer is not None:
+                    self.changed = True
+                    found.extend(self.folded(statement.body if answer else statement.orelse))
+                    continue
+                self.both(statement)
+            elif isinstance(statement, (ast.For, ast.While)):
+                self.loop(statement)
+            elif isinstance(statement, ast.AnnAssign) and is_hard(statement.annotation):
+                statement = self.assigned(statement)
+            elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+                self.assignment(statement, statement.targets[0].id)
+            else:
+                if isinstance(statement, ast.Return) and statement.value is not None:
+                    self.returned.append(self.type(statement.value))
+                self.block([statement])
+            found.append(statement)
+        return found
+
+    def both(self, statement: ast.If) -> None:
+        self.type(statement.test)
+        self.forget_refined(statement.test)
+        before, known = self.copy(), dict(self.known)
+        statement.body = self.folded(statement.body) or [ast.Pass()]
+        left, self.env = self.env, before
+        self.known = dict(known)
+        statement.orelse = self.folded(statement.orelse)
+        self.join(left)
+        self.known = known
+
+    def loop(self, statement: ast.stmt) -> None:
+        assert isinstance(statement, (ast.For, ast.While))
+        before = self.copy()
+        if isinstance(statement, ast.For):
+            self.assign(statement.target, self.element(self.value(statement.iter)))
+        else:
+            self.type(statement.test)
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                self.known.pop(node.id, None)
+        statement.body = self.folded(statement.body)
+        self.join(before)
+
+    def assigned(self, statement: ast.AnnAssign) -> ast.stmt:
+        """``a : Union[…] = x`` where the type of ``x`` is known; where branches join two types, nothing is."""
+        kind = self.type(statement.value) if statement.value is not None else UNKNOWN
+        self.assign(statement.target, kind)
+        several = isinstance(statement.target, ast.Name) and self.stores[statement.target.id] > 1
+        if has_unknown(kind) or statement.value is None or several:
+            return statement
+        self.changed = True
+        return ast.Assign(targets=[statement.target], value=statement.value, lineno=statement.lineno)
+
+    def assignment(self, statement: ast.Assign, name: str) -> None:
+        value = statement.value
+        self.known.pop(name, None)
+        answer = self.answer(value)
+        if answer is not None:
+            self.known[name] = answer
+            self.env[name] = BOOL
+            statement.value = ast.Constant(answer)
+            self.changed = True
+            return
+        cast = value.args if isinstance(value, ast.Call) and dotted(value.func) == "unchecked_cast" else []
+        given = self.env.get(cast[1].id) if len(cast) == 2 and isinstance(cast[1], ast.Name) else None
+        if isinstance(given, Type) and not has_unknown(given):
+            self.env[name] = unwrapped(given)
+            if given.name == "Optional" and is_hard(cast[0]):
+                cast[0] = _annotated(unwrapped(given))
+                self.changed = True
+            elif given.name != "Optional" and given.name not in ("number", "Any"):
+                statement.value = cast[1]
+                self.changed = True
+            else:
+                self.env[name] = annotation(cast[0])
+            return
+        path = dotted(value)
+        if path is not None and path.startswith("__torch__.") and self.names.key(path) in self.around.targets:
+            self.env[name] = self.value(value)
+            statement.value = ast.Constant(0)  # another name for a function that copies take the place of
+            self.changed = True
+            return
+        self.on_Assign(statement)
+
+    def answer(self, test: ast.expr) -> Optional[bool]:
+        """What a test for a type or for None gives, where that is certain."""
+        if isinstance(test, ast.Name):
+            return self.known.get(test.id)
+        if not isinstance(test, ast.Call):
+            return None
+        path = dotted(test.func)
+        if path == "torch.__not__" and len(test.args) == 1:
+            inner = self.answer(test.args[0])
+            return None if inner is None else not inner
+        subject = self.env.get(test.args[0].id) if test.args and isinstance(test.args[0], ast.Name) else None
+        if len(test.args) != 2 or not isinstance(subject, Type) or has_unknown(subject):
+            return None
+        if path in ("torch.__is__", "torch.__isnot__"):
+            other = test.args[1]
+            if not (isinstance(other, ast.Constant) and other.value is None):
+                return None
+            if subject.name in ("Optional", "Any"):
+                return None
+            return (subject == NONE) == (path == "torch.__is__")
+        return _is_instance(subject, test.args[1]) if path == "isinstance" else None
+
+    def of_Call(self, node: ast.Call) -> Value:
+        callee = self.value(node.func)
+        value = super().of_Call(node)
+        if isinstance(callee, Ref) and callee.kind == "returns" and self.wanted is not None:
+            target = self.around.targets.get(self.names.key(callee.name))
+            if target is not None:
+                target.called = True
+                key = self.key(target, node)
+                if key is None:
+                    target.unresolved = True
+                else:
+                    name = self.around.request(target, key, self.wanted)
+                    path = f"{callee.name.rpartition('.')[0]}.{name}"
+                    is_method = target.owner is not None and isinstance(node.func, ast.Attribute)
+                    node.func = ast.Attribute(node.func.value, name) if is_method else _dotted_node(path)  # type: ignore[attr-defined]
+                    self.changed = True
+        return value
+
+    def key(self, target: _Target, node: ast.Call) -> Optional[Key]:
+        """The types of the arguments whose parameters have unions; None where one is not known."""
+        given: Dict[str, Type] = {}
+        for one, value in zip(target.parameters, node.args):
+            given[one.arg] = self.type(value)
+        for keyword in node.keywords:
+            given[str(keyword.arg)] = self.type(keyword.value)
+        defaults = target.definition.args.defaults
+        for one, default in zip(target.parameters[len(target.parameters) - len(defaults) :], defaults):
+            if one.arg not in given:
+                given[one.arg] = self.type(default)
+                if is_hard(one.annotation):  # the copy may be for another type than the default's
+                    node.keywords.append(ast.keyword(one.arg, default))
+        kinds: List[Optional[Type]] = []
+        for one in target.parameters:
+            kind = given.get(one.arg, UNKNOWN) if is_hard(one.annotation) else None
+            if kind is not None and has_unknown(kind):
+                return None
+            kinds.append(kind)
+        return tuple(kinds)
+
+
+AS_NUMBER = "audacitorch_backport.as_number"
+
+
+def _is_instance(kind: Type, asked: ast.expr) -> Optional[bool]:
+    answers: List[Optional[bool]] = []
+    for one in asked.elts if isinstance(asked, (ast.Tuple, ast.List)) else [asked]:
+        wanted = annotation(one)
+        if wanted == UNKNOWN or kind.name in ("Optional", "Any") or (kind.name == "number" and wanted.name in NUMBERS):
+            answers.append(None)
+        else:
+            answers.append(kind == wanted)
+    return True if True in answers else None if None in answers else False
+
+
+def _annotated(kind: Type) -> ast.expr:
+    return ast.parse(str(kind), mode="eval").body
+
+
+def _dotted_node(path: str) -> ast.expr:
+    return ast.parse(path, mode="eval").body
+
+
+def _text(definition: ast.FunctionDef, owner: Optional[str]) -> str:
+    text = ast.unparse(ast.fix_missing_locations(definition))
+    return textwrap.indent(text, "  " if owner else "") + "\n"
+
+
+def _remove_copied(members: List[Member], targets: Dict[str, _Target]) -> None:
+    """The functions for which every call has a copy now; 1.9.0 compiles all methods of a class, called or not."""
+    for target in targets.values():
+        if target.unresolved or not target.called:
+            continue
+        parsed = parse(target.member.text)
+        if parsed is None:
+            continue
+        edits = Edits(target.member.text, parsed.text)
+        for function, owner in functions_of(target.member.module, parsed.tree):
+            if function.name == target.definition.name and owner == target.owner:
+                edits.replace(*edits.lines_of(function), "")
+        target.member.text = edits.result()
