@@ -75,8 +75,8 @@ def _compiled(check: Callable[..., Any]) -> Callable[..., Any]:
     return compiled
 
 
-class WaveformToWaveformBase(nn.Module):
-    """An effect: audio in, audio out. Subclass it and write ``do_forward_pass``.
+class AudacityModel(nn.Module):
+    """What effects and analyzers have in common: the model that they wrap.
 
     Args:
         model: the model that ``do_forward_pass`` uses as ``self.model``. It is put in evaluation mode.
@@ -86,6 +86,10 @@ class WaveformToWaveformBase(nn.Module):
         super().__init__()  # type: ignore[no-untyped-call]
         self.model = model
         self.eval()
+
+
+class WaveformToWaveformBase(AudacityModel):
+    """An effect: audio in, audio out. Subclass it and write ``do_forward_pass``."""
 
     def do_forward_pass(self, x: Tensor) -> Tensor:
         """The model's work, with whatever comes before and after it.
@@ -116,17 +120,8 @@ class WaveformToWaveformBase(nn.Module):
             return waveform
 
 
-class WaveformToLabelsBase(nn.Module):
-    """An analyzer: audio in, labels with start and end out. Subclass it and write ``do_forward_pass``.
-
-    Args:
-        model: the model that ``do_forward_pass`` uses as ``self.model``. It is put in evaluation mode.
-    """
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.model = model
-        self.eval()
+class WaveformToLabelsBase(AudacityModel):
+    """An analyzer: audio in, labels with start and end out. Subclass it and write ``do_forward_pass``."""
 
     def do_forward_pass(self, x: Tensor) -> Tuple[Tensor, Tensor]:
         """The model's work, with whatever comes before and after it.

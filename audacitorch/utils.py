@@ -18,11 +18,15 @@ from audacitorch.version import TORCH_VERSION
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+    from torch.jit import ScriptModule  # type: ignore[attr-defined]
 
-__all__ = ["get_example_inputs", "save_model", "test_run", "validate_metadata"]
+__all__ = ["get_example_inputs", "load_schema", "save_model", "test_run", "validate_metadata"]
 
-#: Lengths of example inputs in samples. The first is what a trace records; the others show whether it depends on it.
-EXAMPLE_SAMPLES = (48_000, 16_384, 44_101)
+#: Lengths of example inputs in samples: what a trace records first, then powers of two, odd numbers and primes, and a
+#: whole block of Audacity's last. Shorter ones are left to the check, for which they are no error of every effect.
+EXAMPLE_SAMPLES = (48_000, 2_048, 16_384, 44_101, 100_003, 262_144)
+#: Where ``multichannel`` is false, two full-scale channels are summed: samples reach from -2 to 2.
+EXAMPLE_PEAKS = (1.0, 2.0)
 
 
 def validate_metadata(metadata: Mapping[str, Any]) -> Tuple[bool, str]:
@@ -87,23 +91,26 @@ def _to_json(metadata: Mapping[str, Any]) -> bytes:
         raise _NotJson(f"metadata holds a value that JSON has no form for: {error}") from error
 
 
-def save_model(model: Any, metadata: Mapping[str, Any], root: Union[str, Path], *, backport: bool = False) -> None:
+def save_model(
+    model: ScriptModule, metadata: Mapping[str, Any], root_dir: Union[str, Path], *, backport: bool = False
+) -> None:
     """Write a model repo: ``model.pt`` and ``metadata.json``, with both ``domains`` and ``domain_tags``.
 
-    Each file is written whole before it takes the place of an older one. If anything fails, no file is touched.
+    The written model is loaded again and must compute what ``model`` does. Each file is written whole before it takes
+    the place of an older one. If anything fails, no file is touched. What only another host refuses is a warning.
 
     Args:
         model: a scripted or traced module.
         metadata: the fields of metadata.json; see ``docs/metadata.md``.
-        root: the folder to write to; made where there is none.
+        root_dir: the folder to write to; made where there is none.
         backport: rewrite the archive for Torch 1.9.0, as `audacitorch backport` does; under 1.9.0 it changes nothing.
 
     Raises:
         ImportError: PyTorch is not installed.
-        TypeError: the model is no ScriptModule.
-        ValueError: the metadata is invalid, or the archive calls what Torch 1.9.0 lacks and no rewriting replaces; the
-            message lists every problem.
-        FileExistsError: ``root`` is a file.
+        TypeError: the model is not a ScriptModule.
+        ValueError: the metadata is invalid, the file can't be loaded again or computes something else, or the archive
+            calls what Torch 1.9.0 lacks and no rewriting replaces; the message lists every problem.
+        FileExistsError: ``root_dir`` is a file.
     """
     torch = _torch()
 
@@ -115,7 +122,9 @@ def save_model(model: Any, metadata: Mapping[str, Any], root: Union[str, Path], 
     valid, message = validate_metadata(metadata)
     if not valid:
         raise ValueError("metadata is invalid:\n" + message)
-    folder = Path(root)
+    for remark in message.splitlines()[1:]:
+        warnings.warn(remark, stacklevel=2)
+    folder = Path(root_dir)
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"{str(folder)!r} is a file, and must be a folder")
     folder.mkdir(parents=True, exist_ok=True)
@@ -127,12 +136,58 @@ def save_model(model: Any, metadata: Mapping[str, Any], root: Union[str, Path], 
         )
     # The archive's top folder is named after the file: hence a file called model.pt, in a folder of its own.
     with tempfile.TemporaryDirectory(prefix=".save_model-", dir=folder) as scratch:
-        torch.jit.save(model, str(Path(scratch, "model.pt")))
+        saved = Path(scratch, "model.pt")
+        torch.jit.save(model, str(saved))
+        _compare(model, saved, bool(metadata.get("multichannel")))
         if backport:
-            _backport(Path(scratch, "model.pt"))
+            _backport(saved)
         Path(scratch, "metadata.json").write_bytes(_to_json(with_both_domain_fields(metadata)))
         for name in ("model.pt", "metadata.json"):
             os.replace(Path(scratch, name), folder / name)
+
+
+def _compare(model: ScriptModule, saved: Path, multichannel: bool) -> None:
+    """Load a saved file and compare what it computes with what ``model`` does, on the shortest example.
+
+    Some modules are saved without complaint and can't be loaded: those of ``torch.jit.optimize_for_inference``. A model
+    that is random, or raises on the example, is compared no further: that is for :func:`test_run` to say.
+    """
+    torch = _torch()
+
+    try:
+        loaded = torch.jit.load(str(saved), map_location="cpu")
+    except Exception as error:
+        raise ValueError(
+            f"the saved file can't be loaded again: {error}\n"
+            "Save the scripted or traced module itself, not one of torch.jit.optimize_for_inference."
+        ) from error
+    if model.training or any(parameter.device.type != "cpu" for parameter in model.parameters()):
+        return
+    example = min(get_example_inputs(multichannel), key=lambda x: x.shape[1])
+    with torch.no_grad():
+        try:
+            before = [_tensors_of(model(example.clone())) for _ in range(2)]
+        except Exception:
+            return
+        after = _tensors_of(loaded(example.clone()))
+    if _same(*before) and not _same(before[0], after):
+        raise ValueError("the saved file computes something else than the model: save it in evaluation mode")
+
+
+def _tensors_of(output: Any) -> List[Any]:
+    return [output] if not isinstance(output, (tuple, list)) else list(output)
+
+
+def _same(left: List[Any], right: List[Any]) -> bool:
+    torch = _torch()
+    return len(left) == len(right) and all(
+        type(one) is type(other)
+        and (
+            not isinstance(one, torch.Tensor)
+            or (one.shape == other.shape and torch.allclose(one, other, rtol=1e-4, atol=1e-5, equal_nan=True))
+        )
+        for one, other in zip(left, right)
+    )
 
 
 def _backport(model: Path) -> None:
@@ -147,6 +202,14 @@ def _backport(model: Path) -> None:
     os.replace(rewritten, model)
 
 
+def load_schema() -> Dict[str, Any]:
+    """The JSON schema that the builds which people have judge metadata.json by. Uses no network."""
+    from audacitorch.repo.metadata_file import schema
+
+    found: Dict[str, Any] = json.loads(json.dumps(schema()["$defs"]["audacity-3.2-alpha"]))
+    return {"$schema": schema()["$schema"], **found}
+
+
 def get_example_inputs(multichannel: bool = False) -> List[Tensor]:
     """Blocks of noise as Audacity would pass them, the same ones every time.
 
@@ -154,15 +217,17 @@ def get_example_inputs(multichannel: bool = False) -> List[Tensor]:
         multichannel: also give stereo blocks, as a model with ``multichannel: true`` gets them.
 
     Returns:
-        waveforms ``(1, samples)``, and ``(2, samples)`` where asked: float32 between -1 and 1, of several lengths.
+        waveforms ``(1, samples)``, and ``(2, samples)`` where asked: float32, of several lengths, with peaks of 1 and,
+        as the sum of two channels has them, of 2.
     """
     torch = _torch()
 
     noise = torch.Generator().manual_seed(0)
+    lengths = [(samples, EXAMPLE_PEAKS[index % len(EXAMPLE_PEAKS)]) for index, samples in enumerate(EXAMPLE_SAMPLES)]
     return [
-        torch.rand(channels, samples, generator=noise) * 2 - 1
+        (torch.rand(channels, samples, generator=noise) * 2 - 1) * peak
         for channels in ((1, 2) if multichannel else (1,))
-        for samples in EXAMPLE_SAMPLES
+        for samples, peak in lengths
     ]
 
 
@@ -204,6 +269,10 @@ def _check_labels(output: Any, subject: str) -> None:
     _rephrased(subject, check_labels, labels, timestamps)
     if not timestamps.is_floating_point():
         raise TypeError(f"{subject} timestamps of {timestamps.dtype}, a floating-point type wanted")
+    if bool((timestamps < 0).any()):
+        raise ValueError(f"{subject} a timestamp below 0: times count from the start of the block")
+    if bool((timestamps[:, 0] >= timestamps[:, 1]).any()):
+        raise ValueError(f"{subject} a label that does not start before it ends")
 
 
 def _check_waveform(output: Any, subject: str, samples: int) -> None:
@@ -215,6 +284,8 @@ def _check_waveform(output: Any, subject: str, samples: int) -> None:
     _rephrased(subject, check_waveform, output)
     if output.dtype != torch.float32:
         raise TypeError(f"{subject} {output.dtype}, torch.float32 wanted")
+    if output.shape[0] >= output.shape[1]:
+        raise ValueError(f"{subject} shape {list(output.shape)}: more channels than samples, are they swapped?")
     difference = abs(output.shape[1] - samples)
     message = f"{subject} shape {list(output.shape)}, (channels, {samples}) wanted"
     # As the rule output-length has it: Audacity pastes the block at its start, so what follows is shifted.
