@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Tuple,
 
 from audacitorch.errors import AudacitorchError
 from audacitorch.facts import Archive, Card, Facts, Metadata, Unavailable
-from audacitorch.findings import SPEC, CouldNotRun
+from audacitorch.findings import CouldNotRun
+from audacitorch.hosts import DEFAULT_HOST, Host
 from audacitorch.repo.digest import Digest
 from audacitorch.repo.model_repo import METADATA, MODEL, README, FolderRepo, TargetError
 from audacitorch.report.model import Report, Target
@@ -41,7 +42,7 @@ class UnknownRule(AudacitorchError, ValueError):
 class Options:
     """What a check is asked to do. ``hosts`` are those that the overall verdict speaks for."""
 
-    hosts: Tuple[str, ...] = (SPEC,)
+    hosts: Tuple[Host, ...] = (DEFAULT_HOST,)
     static: bool = False
     strict: bool = False
     ignore: Tuple[str, ...] = ()

@@ -14,7 +14,8 @@ import sys
 from typing import List, Optional, TextIO
 
 from audacitorch.errors import AudacitorchError
-from audacitorch.version import TORCH_VERSION, __version__
+from audacitorch.hosts import TORCH_VERSION
+from audacitorch.version import __version__
 
 COMMANDS = {
     "check": "check a model repo as Audacity would run it",

@@ -1,4 +1,4 @@
-"""What a check has to say: hosts, severities, problems that rules return, findings that reports show."""
+"""What a check has to say: severities, problems that rules return, findings that reports show."""
 
 from __future__ import annotations
 
@@ -6,19 +6,17 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Mapping, Optional, Tuple, Union
 
-SPEC = "spec"
-ALPHA = "audacity-3.2-alpha"
-HOSTS = (SPEC, ALPHA)
+from audacitorch.hosts import HOSTS, Host
 
 ERROR = "error"
 WARNING = "warning"
 NOTE = "note"
-#: Not a problem on this host: a rule may speak for one host alone.
+#: Not a problem on this host. A rule that speaks for some hosts says so of the others.
 FINE = "fine"
 SEVERITIES = (ERROR, WARNING, NOTE)
 
-#: One severity for every host, or one each.
-Severity = Union[str, Mapping[str, str]]
+#: One severity for every host, or one each; a mapping names every host.
+Severity = Union[str, Mapping[Host, str]]
 
 
 @dataclass(frozen=True)
@@ -32,6 +30,10 @@ class Problem:
     severity: Optional[Severity] = None
     details: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
+    def __post_init__(self) -> None:
+        if self.severity is not None:
+            severity_by_host(self.severity)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -39,7 +41,7 @@ class Finding:
 
     rule: str
     severity: str
-    hosts: Tuple[str, ...]
+    hosts: Tuple[Host, ...]
     message: str
     hint: str = ""
     file: Optional[str] = None
@@ -50,7 +52,7 @@ class Finding:
     def sort_key(self) -> Tuple[int, str, str, int, str, Tuple[str, ...], str]:
         """Severest first, then by place; the same list whatever order the rules ran in."""
         place = (self.file or "", self.rule, self.line or 0)
-        return (SEVERITIES.index(self.severity), *place, self.message, self.hosts, self.hint)
+        return (SEVERITIES.index(self.severity), *place, self.message, tuple(map(str, self.hosts)), self.hint)
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,21 @@ class CouldNotRun:
     error: str
 
 
-def severity_by_host(severity: Severity) -> Mapping[str, str]:
-    """``severity`` spelt out for each host; a host that a mapping leaves out is fine with it."""
+def severity_by_host(severity: Severity) -> Mapping[Host, str]:
+    """``severity`` spelled out for each host.
+
+    Raises:
+        ValueError: a mapping leaves a host out or names an unknown one, or a severity is unknown.
+    """
     if isinstance(severity, str):
-        return dict.fromkeys(HOSTS, severity)
-    return {host: severity.get(host, FINE) for host in HOSTS}
+        severity = dict.fromkeys(HOSTS, severity)
+    silent = [str(host) for host in HOSTS if host not in severity]
+    if silent:
+        raise ValueError(f"the severity says nothing about {', '.join(silent)}; FINE is named like any other")
+    wrong = [str(host) for host in severity if host not in HOSTS]
+    if wrong:
+        raise ValueError(f"the severity names {', '.join(wrong)}, which is not one of the hosts")
+    unknown = set(severity.values()) - {*SEVERITIES, FINE}
+    if unknown:
+        raise ValueError(f"the severity {unknown.pop()!r} is unknown")
+    return {host: severity[host] for host in HOSTS}

@@ -12,9 +12,9 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Set, Tuple, Union
 
-from audacitorch.findings import ALPHA, ERROR, HOSTS, SPEC, severity_by_host
+from audacitorch.findings import ERROR, severity_by_host
+from audacitorch.hosts import DEFAULT_HOST, HOSTS, TORCH_VERSION, Host
 from audacitorch.repo.metadata_file import read_metadata, with_both_domain_fields
-from audacitorch.version import TORCH_VERSION
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -36,15 +36,15 @@ def validate_metadata(metadata: Mapping[str, Any]) -> Tuple[bool, str]:
         metadata: the fields. ``domains`` and ``domain_tags`` are two names of one field; one of them must be there.
 
     Returns:
-        True with remarks, or False with every problem, one a line. What only the 3.2 alphas refuse is a remark.
+        True with remarks, or False with every problem, one a line. What only another host refuses is a remark.
     """
     try:
         problems = _problems_by_host(_with_domain_tags(metadata))
     except _NotJson as error:
         return False, str(error)
-    if problems[SPEC]:
-        return False, "\n".join(problems[SPEC])
-    remarks = [f"{ALPHA}: {message}" for message in problems[ALPHA]]
+    if problems[DEFAULT_HOST]:
+        return False, "\n".join(problems[DEFAULT_HOST])
+    remarks = [f"{host}: {message}" for host in HOSTS for message in problems[host]]
     return True, "\n".join(["metadata is valid", *remarks])
 
 
@@ -62,12 +62,12 @@ def _with_domain_tags(metadata: Mapping[str, Any]) -> Dict[str, Any]:
     return dict(metadata)
 
 
-def _problems_by_host(metadata: Mapping[str, Any]) -> Dict[str, List[str]]:
+def _problems_by_host(metadata: Mapping[str, Any]) -> Dict[Host, List[str]]:
     """What would be an error in a metadata.json of these fields, for each host, by the same rules as a check's."""
     from audacitorch.rules import all_rules
 
     facts = read_metadata(_to_json(metadata))
-    found: Dict[str, List[str]] = {host: [] for host in HOSTS}
+    found: Dict[Host, List[str]] = {host: [] for host in HOSTS}
     failed: Set[str] = set()
     for rule in all_rules().values():
         if rule.family != "metadata" or failed.intersection(rule.after):

@@ -13,7 +13,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from audacitorch.findings import ALPHA, ERROR, SPEC, WARNING  # noqa: E402
+from audacitorch.findings import ERROR, WARNING  # noqa: E402
+from audacitorch.hosts import ALPHA, SPEC  # noqa: E402
 from audacitorch.report import text  # noqa: E402
 from tests.made import checked, errors, repo, weights  # noqa: E402
 from tests.repos_make import modules  # noqa: E402

@@ -16,8 +16,8 @@ from audacitorch.backport.members import Plan, Unreadable, make_plan, summary
 from audacitorch.backport.writer import ZipWriter
 from audacitorch.errors import AudacitorchError
 from audacitorch.facts import Archive, Facts, Repo, Unavailable
-from audacitorch.findings import ERROR, SPEC, Finding
-from audacitorch.rules.archive import SIZE_LIMIT
+from audacitorch.findings import ERROR, Finding
+from audacitorch.hosts import DEFAULT_HOST
 
 #: Problems with code that leave something unseen: such an archive is not rewritten.
 _DTYPE_HINT = "Convert the tensors before you export the model, for instance with x.to(torch.int32)."
@@ -144,8 +144,10 @@ def _require_safe(archive: Archive, model: Path) -> None:
     unseen = [problem.message for problem in archive.code_problems if problem.kind in _UNSEEN]
     for sentence in (*archive.unsafe, *unseen):
         raise BackportError(f"{model} is not safe to unpack: {sentence}")
-    if archive.size >= SIZE_LIMIT:
-        raise BackportError(f"{model} has {archive.size:,} bytes; Audacity takes at most {SIZE_LIMIT - 1:,}")
+    if archive.size >= DEFAULT_HOST.size_limit:
+        raise BackportError(
+            f"{model} has {archive.size:,} bytes; Audacity takes at most {DEFAULT_HOST.size_limit - 1:,}"
+        )
 
 
 def _write(file: BinaryIO, members: List[Member], plan: Plan, written: BinaryIO) -> None:
@@ -179,7 +181,7 @@ def _judge(path: Path, plan: Plan) -> Tuple[Finding, ...]:
     facts = Facts(Repo(source="folder"), missing, missing, archive, missing)
     outcome = Outcome()
     run_rules([rule for rule in all_rules().values() if set(rule.needs) == {"archive"}], facts, outcome)
-    errors = [found for found in outcome.findings if found.severity == ERROR and SPEC in found.hosts]
+    errors = [found for found in outcome.findings if found.severity == ERROR and DEFAULT_HOST in found.hosts]
     if outcome.could_not_run:
         raise RuntimeError(f"a rule could not run: {outcome.could_not_run[0]}")
     big = [_big_endian()] if plan.big_endian else []
@@ -188,4 +190,6 @@ def _judge(path: Path, plan: Plan) -> Tuple[Finding, ...]:
 
 def _big_endian() -> Finding:
     message = "Its tensors are stored with the highest byte first, which Torch 1.9.0 takes for something else."
-    return Finding("byte-order", ERROR, (SPEC,), message, "Export the model again on a usual machine.", "model.pt")
+    return Finding(
+        "byte-order", ERROR, (DEFAULT_HOST,), message, "Export the model again on a usual machine.", "model.pt"
+    )

@@ -16,7 +16,7 @@ from audacitorch.backport.edits import Member as CodeMember
 from audacitorch.backport.recipes import Exporter
 from audacitorch.backport.rewrite import Rewritten, rewrite
 from audacitorch.facts import Archive
-from audacitorch.rules.archive import NEWEST_FORMAT
+from audacitorch.hosts import DEFAULT_HOST
 
 #: Formats 4 and 5 changed ``aten::div`` and ``aten::full``, as 1.9.0 knows; 6 only moved the version's own member.
 #: 7 changed no operator; 8 and 9 made ``steps`` of ``aten::linspace`` and ``aten::logspace`` mandatory, and 10 gave
@@ -98,11 +98,11 @@ class _Planner:
 
     def set_format(self) -> None:
         version = self.result.format_version = self.archive.format_version
-        if version is not None and NEWEST_FORMAT < version <= NEWEST_KNOWN_FORMAT:
-            self.result.format_version = NEWEST_FORMAT
+        if version is not None and DEFAULT_HOST.newest_format < version <= NEWEST_KNOWN_FORMAT:
+            self.result.format_version = DEFAULT_HOST.newest_format
             for path in _VERSIONS:
                 if path in self.below:
-                    self.result.contents[self.below[path].name] = f"{NEWEST_FORMAT}\n".encode()
+                    self.result.contents[self.below[path].name] = f"{DEFAULT_HOST.newest_format}\n".encode()
 
     def rewrite_code(self) -> None:
         sources = [member for path, member in self.below.items() if path.endswith(".py")]

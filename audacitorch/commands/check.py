@@ -11,9 +11,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Iterator, Optional
 
-from audacitorch.commands.options import add_limit_arguments
+from audacitorch.commands.options import ALL_HOSTS, add_host_argument, add_limit_arguments
 from audacitorch.errors import AudacitorchError
-from audacitorch.findings import HOSTS, SPEC
+from audacitorch.hosts import HOSTS, host_named
 from audacitorch.repo.target import add_target_arguments, opened_repo
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--outputs", type=Path, metavar="FILE", help="add verdict, errors, warnings, for GitHub's steps"
     )
     parser.add_argument("--static", action="store_true", help="do not run the model: files alone, in half a second")
-    parser.add_argument("--host", choices=(*HOSTS, "all"), default=SPEC, help="whose verdict counts (default: spec)")
+    add_host_argument(parser, "whose verdict counts", ALL_HOSTS)
     parser.add_argument("--strict", action="store_true", help="warnings count as errors")
     parser.add_argument("--ignore", action="append", default=[], metavar="RULE", help="leave out what this rule finds")
     parser.add_argument("--format", choices=FORMATS, default="text", help="of what is printed (default: text)")
@@ -43,9 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
     from audacitorch.check import Options, check
     from audacitorch.trial.session import worker_starter
 
-    hosts = HOSTS if arguments.host == "all" else (arguments.host,)
+    hosts = HOSTS if arguments.host == ALL_HOSTS else (host_named(arguments.host),)
     options = Options(
-        hosts=tuple(hosts),
+        hosts=hosts,
         static=arguments.static,
         strict=arguments.strict,
         ignore=tuple(arguments.ignore),

@@ -1,13 +1,23 @@
-"""The options of every command that runs a model: where, for how long, with how much memory."""
+"""The options that several commands share, each defined once, with its checks."""
 
 from __future__ import annotations
 
 import argparse
 import math
 
+from audacitorch.hosts import DEFAULT_HOST, HOSTS
 from audacitorch.trial.plan import DEFAULT_MEMORY_BYTES, DEFAULT_TIMEOUT_SECONDS
 
 SANDBOXES = ("auto", "process", "container")
+
+#: What --host says where every host's verdict is asked for.
+ALL_HOSTS = "all"
+
+
+def add_host_argument(parser: argparse.ArgumentParser, what: str, *more: str) -> None:
+    """--host: one of the hosts, or of ``more``."""
+    choices = (*(host.name for host in HOSTS), *more)
+    parser.add_argument("--host", choices=choices, default=DEFAULT_HOST.name, help=f"{what} (default: %(default)s)")
 
 
 def add_limit_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,8 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import List
 
-from audacitorch.commands.options import add_limit_arguments
-from audacitorch.findings import ERROR, HOSTS, SPEC
+from audacitorch.commands.options import add_host_argument, add_limit_arguments
+from audacitorch.findings import ERROR
+from audacitorch.hosts import host_named
 from audacitorch.repo.target import add_target_arguments, opened_repo
 
 
@@ -18,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_target_arguments(parser)
     parser.add_argument("audio", nargs="+", type=Path, metavar="AUDIO", help="audio files, mono or stereo")
     parser.add_argument("-o", "--output", type=Path, default=Path(), metavar="DIR", help="default: this folder")
-    parser.add_argument("--host", choices=HOSTS, default=SPEC, help="whose labels to show (default: spec)")
+    add_host_argument(parser, "whose labels to show")
     add_limit_arguments(parser)
 
 
@@ -32,16 +33,17 @@ def run(arguments: argparse.Namespace) -> int:
     from audacitorch.trial.session import worker_starter
 
     start = worker_starter(arguments.sandbox)
+    host = host_named(arguments.host)
     failed = False
     with opened_repo(arguments.target, arguments.endpoint) as repo:
-        report = check(repo, Options(hosts=(arguments.host,), static=True), start)
-        errors = [f for f in report.findings if f.severity == ERROR and arguments.host in f.hosts]
+        report = check(repo, Options(hosts=(host,), static=True), start)
+        errors = [f for f in report.findings if f.severity == ERROR and host in f.hosts]
         for finding in errors:
             print(f"audacitorch: {visible(finding.message)} ({finding.rule})", file=sys.stderr)
         if errors:
             return 1
         fields = read_metadata(repo.read(METADATA, MAX_BYTES)).fields
-        renderer = Renderer(repo.path(MODEL), fields, arguments.host, arguments.timeout, arguments.memory << 20)
+        renderer = Renderer(repo.path(MODEL), fields, host, arguments.timeout, arguments.memory << 20)
         for audio, name in zip(arguments.audio, track_names(arguments.audio)):
             with (
                 tempfile.TemporaryDirectory(prefix="audacitorch-") as scratch,

@@ -10,13 +10,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from audacitorch.findings import SPEC
+from audacitorch.hosts import DEFAULT_HOST, EFFECT, Host
 from audacitorch.hosts.resampling import resample
 
-__all__ = ["ANALYZER", "EFFECT", "downmix", "prepare_block", "resample", "restore_block"]
-
-EFFECT = "waveform-to-waveform"
-ANALYZER = "waveform-to-labels"
+__all__ = ["downmix", "prepare_block", "resample", "restore_block"]
 
 
 def downmix(block: Tensor) -> Tensor:
@@ -33,7 +30,7 @@ def prepare_block(
     track_rate: float,
     model_rate: float,
     multichannel: bool,
-    host: str = SPEC,
+    host: Host = DEFAULT_HOST,
     effect_type: str = EFFECT,
 ) -> Tensor:
     """The tensor that ``forward`` gets for ``block`` (channels 1 or 2, samples at ``track_rate`` Hz).
@@ -45,7 +42,7 @@ def prepare_block(
     _require_waveform(block, "a block")
     if multichannel:
         return resample(block, track_rate, model_rate)
-    if host == SPEC and effect_type == ANALYZER:
+    if effect_type in host.resamples_first:
         return downmix(resample(block, track_rate, model_rate))
     return resample(downmix(block), track_rate, model_rate)
 

@@ -12,7 +12,7 @@ import unicodedata
 from pathlib import Path
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-from audacitorch.findings import ALPHA, HOSTS
+from audacitorch.hosts import INDICES, Host
 
 #: The label of a prediction below the confidence threshold.
 UNCERTAIN = "uncertain"
@@ -33,7 +33,7 @@ def block_labels(
     predictions: Predictions,
     timestamps: Sequence[Sequence[float]],
     names: Sequence[str],
-    host: str,
+    host: Host,
     block_seconds: float,
     threshold: Optional[float] = None,
 ) -> List[Label]:
@@ -47,13 +47,11 @@ def block_labels(
     Raises ValueError where the host would read out of bounds or end: rows that disagree, an index outside ``names``,
     probabilities for the alphas, timestamps that are not finite.
     """
-    if host not in HOSTS:
-        raise ValueError(f"the host is one of {', '.join(HOSTS)}, not {host!r}")
     if len(predictions) != len(timestamps):
         raise ValueError(f"{len(predictions)} predictions have {len(timestamps)} timestamps")
     spans = [_span(step, stamp) for step, stamp in enumerate(timestamps)]
     classes = [_class(step, prediction, names, host) for step, prediction in enumerate(predictions)]
-    if host == ALPHA:
+    if host.labels == INDICES:
         return _join_classes(spans, [index for index, _ in classes], names)
     texts = [_text(names[index], probability, threshold) for index, probability in classes]
     return _join_neighbours(spans, texts, block_seconds)
@@ -87,14 +85,14 @@ def _span(step: int, stamp: Sequence[float]) -> Tuple[float, float]:
 
 
 def _class(
-    step: int, prediction: Union[Sequence[float], float], names: Sequence[str], host: str
+    step: int, prediction: Union[Sequence[float], float], names: Sequence[str], host: Host
 ) -> Tuple[int, Optional[float]]:
     """The class of one prediction and, where it is known, its probability."""
     probability: Optional[float] = None
     if isinstance(prediction, (int, float)):
         index = int(prediction)
-    elif host == ALPHA:
-        raise ValueError(f"{ALPHA} takes class indices (steps,), not class probabilities (steps, classes)")
+    elif host.labels == INDICES:
+        raise ValueError(f"{host} takes class indices (steps,), not class probabilities (steps, classes)")
     elif not prediction:
         raise ValueError(f"prediction {step} has no classes")
     else:

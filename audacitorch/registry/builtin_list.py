@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
 from audacitorch.errors import AudacitorchError
+from audacitorch.hosts import LIST_HOST
 from audacitorch.registry.builtin import BuiltIn, builtin_text, read_builtin, with_revision
 from audacitorch.registry.files import canonical, read_json, timestamp, write
 from audacitorch.registry.folder import RegistryFolder
 from audacitorch.registry.model_record import (
     GONE,
-    LIST_HOST,
     NOT_A_MODEL,
     UNREACHABLE,
     ModelRecord,

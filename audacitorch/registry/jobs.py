@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, NamedTuple, Set, Tuple
 
-from audacitorch.findings import HOSTS
+from audacitorch.hosts import HOSTS
 from audacitorch.registry.files import RegistryError
 from audacitorch.registry.folder import RegistryFolder
 from audacitorch.registry.model_record import COMPATIBLE, INCOMPATIBLE, UNTESTED, ModelRecord, blocking

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from audacitorch.findings import ALPHA, ERROR, HOSTS
+from audacitorch.findings import ERROR
+from audacitorch.hosts import HOSTS, LIST_HOST, MENUS, Host
 from audacitorch.report.model import FAIL, PASS, UNKNOWN
 from audacitorch.version import __version__
 
@@ -19,13 +20,6 @@ UNREACHABLE = "unreachable"
 GONE = "gone"
 STATUSES = (UNTESTED, COMPATIBLE, INCOMPATIBLE, NOT_A_MODEL, UNREACHABLE, GONE)
 
-#: The host whose verdict decides about the built-in list: the builds that read it.
-LIST_HOST = ALPHA
-#: Where Audacity shows a model, by its effect type.
-MENUS = {
-    "waveform-to-waveform": "Effect > Deep Learning Effect",
-    "waveform-to-labels": "Analyze > Deep Learning Analyzer",
-}
 #: Events that a record remembers; the oldest are forgotten.
 MOST_EVENTS = 50
 _MODEL, _METADATA = "model.pt", "metadata.json"
@@ -77,11 +71,11 @@ class ModelRecord:
         return value if isinstance(value, str) and value in MENUS else None
 
     @property
-    def hosts(self) -> Dict[str, str]:
+    def hosts(self) -> Dict[Host, str]:
         """Every host's verdict, from static findings and those of a trial of this content."""
         return {host: self._verdict(host) for host in HOSTS}
 
-    def _verdict(self, host: str) -> str:
+    def _verdict(self, host: Host) -> str:
         if blocking(self.findings, host):
             return FAIL
         trial = self.current_trial
@@ -141,8 +135,8 @@ class ModelRecord:
             "schema_version": SCHEMA_VERSION,
             **{known.name: _plain(getattr(self, known.name)) for known in fields(self)},
             "effect_type": self.effect_type,
-            "menu": MENUS.get(self.effect_type or ""),
-            "hosts": self.hosts,
+            "menu": None if self.effect_type is None else str(MENUS[self.effect_type]),
+            "hosts": {host.name: verdict for host, verdict in self.hosts.items()},
         }
 
     @classmethod
@@ -167,9 +161,9 @@ class ModelRecord:
         return record
 
 
-def blocking(findings: List[Mapping[str, Any]], host: str) -> List[Mapping[str, Any]]:
+def blocking(findings: List[Mapping[str, Any]], host: Host) -> List[Mapping[str, Any]]:
     """The findings that keep a model from running on ``host``."""
-    return [finding for finding in findings if finding["severity"] == ERROR and host in finding["hosts"]]
+    return [finding for finding in findings if finding["severity"] == ERROR and host.name in finding["hosts"]]
 
 
 def reason_of(finding: Mapping[str, Any]) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 from urllib.parse import quote
 
-from audacitorch.findings import ALPHA, SPEC
+from audacitorch.hosts import HOSTS, LIST_HOST, MENUS
 from audacitorch.registry.builtin_list import LISTED, QUARANTINED, builtin_states
 from audacitorch.registry.files import read_json, write
 from audacitorch.registry.folder import RegistryFolder
-from audacitorch.registry.model_record import GONE, MENUS, NOT_A_MODEL, STATUSES, ModelRecord, blocking, reason_of
+from audacitorch.registry.model_record import GONE, NOT_A_MODEL, STATUSES, ModelRecord, blocking, reason_of
 from audacitorch.report.escape import visible
 
 HUB = "https://huggingface.co"
@@ -32,8 +32,7 @@ class Row:
     licence: str
     size: Optional[int]
     speed: Optional[float]
-    spec: str
-    alpha: str
+    hosts: Tuple[str, ...]
     built_in: str
     likes: int
 
@@ -68,13 +67,12 @@ def _row(record: ModelRecord, stats: Dict[str, Any], state: str) -> Row:
         link=f"{HUB}/{quote(record.id)}",
         status=record.status,
         why=_why(record),
-        menu=MENUS.get(record.effect_type or "", ""),
+        menu="" if record.effect_type is None else str(MENUS[record.effect_type]),
         short=short if isinstance(short, str) else "",
         licence=record.licence or "",
         size=model.get("size"),
         speed=trial.get("realtime_factor"),
-        spec=record.hosts[SPEC],
-        alpha=record.hosts[ALPHA],
+        hosts=tuple(record.hosts[host] for host in HOSTS),
         built_in=state if state in (LISTED, QUARANTINED) else "",
         likes=likes if isinstance(likes, int) else 0,
     )
@@ -82,7 +80,7 @@ def _row(record: ModelRecord, stats: Dict[str, Any], state: str) -> Row:
 
 def _why(record: ModelRecord) -> str:
     """What speaks against a model, for any host."""
-    against = [*blocking(record.findings, ALPHA), *blocking(record.findings, SPEC)]
+    against = [found for host in (LIST_HOST, *HOSTS) for found in blocking(record.findings, host)]
     return record.reason or (reason_of(against[0]) if against else "")
 
 
@@ -102,7 +100,9 @@ def _render(rows: List[Row], counts: Dict[str, int], left_out: int) -> str:
         lstrip_blocks=True,
     )
     page = environment.get_template("site.html")
-    return page.render(rows=rows, counts=list(_counted(counts)), left_out=left_out, size=_size, speed=_speed)
+    return page.render(
+        rows=rows, hosts=HOSTS, counts=list(_counted(counts)), left_out=left_out, size=_size, speed=_speed
+    )
 
 
 def _counted(counts: Dict[str, int]) -> Iterator[Any]:

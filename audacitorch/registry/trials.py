@@ -50,7 +50,7 @@ def do(job: Job, setting: Setting) -> Dict[str, Any]:
 
 def _do(job: Job, setting: Setting, folder: Path) -> Dict[str, Any]:
     from audacitorch.check import Options, check
-    from audacitorch.findings import HOSTS
+    from audacitorch.hosts import HOSTS
     from audacitorch.hub import Hub, fetch
     from audacitorch.hub.failures import HubError, TargetUnreadable
     from audacitorch.repo.model_repo import FolderRepo, TargetError

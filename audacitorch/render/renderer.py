@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator, List, Mapping, Optional, Tuple, Type
 
 from audacitorch.errors import AudacitorchError
-from audacitorch.findings import SPEC
+from audacitorch.hosts import ANALYZER, DEFAULT_HOST, Host
 from audacitorch.hosts.tracks import cut_blocks
-from audacitorch.render.writers import ANALYZER, EffectTracks, LabelTrack
+from audacitorch.render.writers import EffectTracks, LabelTrack
 from audacitorch.trial.observations import Failure
 from audacitorch.trial.plan import DEFAULT_MEMORY_BYTES, DEFAULT_TIMEOUT_SECONDS, Plan
 from audacitorch.trial.process import Worker
@@ -46,7 +46,7 @@ class Renderer:
 
     model: Path
     metadata: Mapping[str, Any]
-    host: str = SPEC
+    host: Host = DEFAULT_HOST
     seconds: float = DEFAULT_TIMEOUT_SECONDS
     memory_bytes: int = DEFAULT_MEMORY_BYTES
 
@@ -92,7 +92,7 @@ class Renderer:
             sample_rate=self.metadata["sample_rate"],
             multichannel=self.metadata["multichannel"],
             task="render",
-            host=self.host,
+            host=self.host.name,
             track_rate=track_rate,
             seconds=self.seconds,
             memory_bytes=self.memory_bytes,

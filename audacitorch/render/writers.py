@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Tuple
 
+from audacitorch.hosts import Host
 from audacitorch.hosts.label_track import Label, block_labels, label_track, write_label_track
 from audacitorch.hosts.tracks import PastedTrack
 from audacitorch.trial.protocol import Block, TensorForm
@@ -15,14 +16,13 @@ from audacitorch.trial.protocol import Block, TensorForm
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ANALYZER = "waveform-to-labels"
 _DTYPES = {"float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool"}
 
 
 class EffectTracks:
     """The mono tracks of an effect, as WAV files of 32-bit float that grow block by block."""
 
-    def __init__(self, metadata: Mapping[str, Any], host: str, folder: Path, stem: str, track_rate: int) -> None:
+    def __init__(self, metadata: Mapping[str, Any], host: Host, folder: Path, stem: str, track_rate: int) -> None:
         self._stack = ExitStack()
         self.written: List[Path] = []
         self._tracks: List[PastedTrack] = []
@@ -64,7 +64,7 @@ class EffectTracks:
 class LabelTrack:
     """The label track of an analyzer."""
 
-    def __init__(self, metadata: Mapping[str, Any], host: str, folder: Path, stem: str, track_rate: int) -> None:
+    def __init__(self, metadata: Mapping[str, Any], host: Host, folder: Path, stem: str, track_rate: int) -> None:
         self._metadata = metadata
         self._host = host
         self._track_rate = track_rate

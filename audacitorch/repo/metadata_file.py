@@ -10,10 +10,10 @@ import json
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from audacitorch.facts import Metadata, TextProblem
-from audacitorch.findings import ALPHA, HOSTS
+from audacitorch.hosts import HOSTS, Host
 from audacitorch.repo.jsontext import JsonTextError, parse
 
 #: A real one has a few kilobytes; ten thousand class names fit.
@@ -109,14 +109,14 @@ def example(field: str) -> str:
 
 @cache
 def schema() -> Mapping[str, Any]:
-    """metadata.schema.json. ``schema()["$defs"][host]`` is what one host asks for."""
+    """metadata.schema.json. ``schema()["$defs"][host.name]`` is what one host asks for."""
     loaded: Mapping[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
     return loaded
 
 
-def properties(host: str) -> Mapping[str, Mapping[str, Any]]:
+def properties(host: Host) -> Mapping[str, Mapping[str, Any]]:
     """The fields that a host reads, with their schemas."""
-    fields: Mapping[str, Mapping[str, Any]] = schema()["$defs"][host]["properties"]
+    fields: Mapping[str, Mapping[str, Any]] = schema()["$defs"][host.name]["properties"]
     return fields
 
 
@@ -128,15 +128,25 @@ def known_fields() -> Tuple[str, ...]:
 
 @cache
 def known_domains() -> Tuple[str, ...]:
-    """The domains that hosts know; they are the same, but only the alphas refuse others."""
-    return tuple(properties(ALPHA)["domain_tags"]["items"]["enum"])
+    """Every domain that some host knows."""
+    named = [name for host in HOSTS for rules in _domain_rules(host) for name in rules["items"].get("enum", ())]
+    return tuple(dict.fromkeys(named))
+
+
+def refuses_unknown_domains(host: Host) -> bool:
+    """Whether a domain that the host does not know makes it refuse the whole file; others ignore the domain."""
+    return any("enum" in rules["items"] for rules in _domain_rules(host))
+
+
+def _domain_rules(host: Host) -> List[Mapping[str, Any]]:
+    return [properties(host)[field] for field in DOMAIN_FIELDS if field in properties(host)]
 
 
 def with_both_domain_fields(metadata: Mapping[str, Any]) -> Dict[str, Any]:
     """Metadata with both ``domains`` and ``domain_tags``, whichever was there.
 
-    Of the specification's ``domains`` only those that the alphas know go into ``domain_tags``: any other would make
-    them refuse the whole file.
+    Of the specification's ``domains`` only known ones go into ``domain_tags``: any other would make Audacity refuse the
+    whole file.
     """
     complete = dict(metadata)
     complete.setdefault("domains", complete.get("domain_tags"))

@@ -10,7 +10,7 @@ import difflib
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple, Type, Union
 
-from audacitorch.findings import HOSTS
+from audacitorch.hosts import HOSTS, Host
 from audacitorch.repo.jsontext import pointer
 from audacitorch.repo.metadata_file import schema
 
@@ -19,7 +19,7 @@ from audacitorch.repo.metadata_file import schema
 class Violation:
     """A value that one host's schema refuses: which family of keywords, and what the schema asks in words."""
 
-    host: str
+    host: Host
     kind: str  # missing, type, range, length, count, value
     pointer: str
     value: Any
@@ -31,12 +31,12 @@ class Violation:
         return self.pointer.split("/")[1].replace("~1", "/").replace("~0", "~")
 
 
-def violations(fields: Mapping[str, Any], host: str) -> Iterator[Violation]:
+def violations(fields: Mapping[str, Any], host: Host) -> Iterator[Violation]:
     """Everything that keeps a host from taking this metadata, in the schema's order.
 
     A value of the wrong type breaks no other keyword. A missing ``domains`` is one violation, whatever its name.
     """
-    asked = schema()["$defs"][host]
+    asked = schema()["$defs"][host.name]
     for name in asked["required"]:
         if name not in fields:
             yield Violation(host, "missing", pointer("", name), None, "required")
@@ -57,7 +57,7 @@ _TYPES: Dict[str, Tuple[Union[Type[Any], Tuple[Type[Any], ...]], str]] = {
 }
 
 
-def _value_violations(host: str, where: str, value: Any, rules: Mapping[str, Any]) -> Iterator[Violation]:
+def _value_violations(host: Host, where: str, value: Any, rules: Mapping[str, Any]) -> Iterator[Violation]:
     for kind, limit in _broken(value, rules):
         yield Violation(host, kind, where, value, limit)
     if not isinstance(value, list) or "items" not in rules:
@@ -103,9 +103,9 @@ def range_words(rules: Mapping[str, Any]) -> str:
     return f"{rules['minimum']} to {rules['maximum']}" if "minimum" in rules else ""
 
 
-def by_place(fields: Mapping[str, Any], wanted: Callable[[Violation], bool]) -> Dict[str, Dict[str, Violation]]:
+def by_place(fields: Mapping[str, Any], wanted: Callable[[Violation], bool]) -> Dict[str, Dict[Host, Violation]]:
     """What hosts refuse, by JSON pointer and host: what both refuse is one problem."""
-    found: Dict[str, Dict[str, Violation]] = {}
+    found: Dict[str, Dict[Host, Violation]] = {}
     for host in HOSTS:
         for violation in violations(fields, host):
             if wanted(violation):
@@ -113,7 +113,7 @@ def by_place(fields: Mapping[str, Any], wanted: Callable[[Violation], bool]) -> 
     return found
 
 
-def limit_words(hosts: Mapping[str, Violation]) -> str:
+def limit_words(hosts: Mapping[Host, Violation]) -> str:
     """What hosts ask of one place; each with its name where they differ."""
     limits = {host: violation.limit for host, violation in hosts.items()}
     if len(set(limits.values())) == 1:

@@ -6,7 +6,7 @@ from typing import Dict, List
 
 from audacitorch.findings import ERROR, NOTE, WARNING, Finding
 from audacitorch.report import content
-from audacitorch.report.escape import command_message, command_property, visible, visible_lines
+from audacitorch.report.escape import command_message, command_property, visible_lines
 from audacitorch.report.model import Report
 
 #: GitHub shows no more of one level from one step.
@@ -56,7 +56,7 @@ def _of_finding(report: Report, finding: Finding, more: int, folder: str) -> str
     if finding.hint:
         lines += visible_lines(finding.hint, 12)
     if set(finding.hosts) != set(report.hosts):
-        lines.append(f"Holds for {', '.join(visible(host) for host in finding.hosts)} only.")
+        lines.append(f"Holds for {', '.join(str(host) for host in finding.hosts)} only.")
     if more:
         lines.append(f"And {more:,} more of this rule: the report has them all.")
     place = {}

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Tuple
 
-from audacitorch.findings import ALPHA, ERROR, HOSTS, SEVERITIES, SPEC, WARNING, Finding
+from audacitorch.findings import ERROR, SEVERITIES, WARNING, Finding
+from audacitorch.hosts import DEFAULT_HOST, HOSTS, MENUS, Host
 from audacitorch.report.escape import shorten
 from audacitorch.report.model import FAIL, PASS, UNKNOWN, Report
 
-HOST_NAMES = {SPEC: "Audacity's first builds (spec)", ALPHA: "the 3.2 alphas (audacity-3.2-alpha)"}
-MENUS = {
-    "waveform-to-waveform": 'the Effect menu, under "Deep Learning Effect"',
-    "waveform-to-labels": 'the Analyze menu, under "Deep Learning Analyzer"',
-}
+#: How a verdict is coloured, wherever it is shown. Green is for models that every host runs.
+GREEN, AMBER, RED = "green", "amber", "red"
+#: Rules whose errors end the host's process.
+_CRASHING = ("aborts-host", "label-format")
 #: How a trial ends in which no forward pass was tried.
 NOT_RUN = ("refused", "skipped")
 SECTION_TITLES = {"error": "Errors", "warning": "Warnings", "note": "Notes"}
@@ -32,7 +32,7 @@ class Group:
 
     rule: str
     severity: str
-    hosts: Tuple[str, ...]
+    hosts: Tuple[Host, ...]
     findings: Tuple[Finding, ...]
 
     @property
@@ -43,7 +43,7 @@ class Group:
     @property
     def only_for(self) -> str:
         """The hosts for whom it speaks, where not for all."""
-        return "" if set(self.hosts) >= set(HOSTS) else ", ".join(self.hosts)
+        return "" if set(self.hosts) >= set(HOSTS) else ", ".join(map(str, self.hosts))
 
 
 def was_run(report: Report) -> bool:
@@ -57,46 +57,59 @@ def name(report: Report) -> str:
 
 
 def headline(report: Report) -> str:
-    """One sentence for anybody: the verdict, and the hosts that run the model."""
-    said = {
-        verdict: [host for host, found in report.hosts.items() if found == verdict] for verdict in (PASS, FAIL, UNKNOWN)
-    }
-    broken = [host for host in said[FAIL] if report.count(ERROR, host)]
-    refused = [host for host in said[FAIL] if host not in broken]
-    clauses = []
-    if said[PASS] and was_run(report):
-        clauses.append(f"runs in {_hosts(report, said[PASS], ' and in ')}")
-    elif said[PASS]:
-        clauses.append(f"was not run, and shows nothing that would keep it from {_hosts(report, said[PASS], ' or ')}")
-    if refused:
-        clauses.append(f"has warnings, which a strict check refuses, for {_hosts(report, refused, ' and ')}")
-    if broken:
-        clauses.append(f"does not run in {_hosts(report, broken, ' nor in ')}")
-    if said[UNKNOWN]:
-        clauses.append(f"could not be checked for {_hosts(report, said[UNKNOWN], ' and ')}")
-    return f"{report.verdict.upper()}: {name(report)} {', but '.join(clauses)}."
+    """One sentence for anybody: every host's verdict, those that were asked for first, and which model it is.
+
+    "PASS for the specification; CRASHES Audacity 3.2 alpha: booster-net."
+    """
+    clauses: Dict[str, List[str]] = {}
+    for host in sorted(HOSTS, key=lambda host: _rank(report, host)):
+        word = _word(report, host)
+        clauses.setdefault(word, []).append(host.title + _aside(report, host))
+    said = "; ".join(f"{word} {' and '.join(titles)}" for word, titles in clauses.items())
+    not_run = "" if was_run(report) or report.verdict == UNKNOWN else " (not run)"
+    return f"{said}: {name(report)}{not_run}."
 
 
-def _hosts(report: Report, hosts: Sequence[str], between: str) -> str:
-    return between.join(HOST_NAMES[host] + _aside(report, host) for host in hosts)
+def _rank(report: Report, host: Host) -> Tuple[bool, bool]:
+    """Hosts that were asked for come first, and of these the one that decides the verdict."""
+    return host not in report.hosts_wanted, report.host_verdict(host) != report.verdict
 
 
-def _aside(report: Report, host: str) -> str:
-    """What labelers need to be told about a host: class probabilities and class indices are read by one each."""
-    errors = [f.rule for f in report.findings if f.severity == ERROR and host in f.hosts]
-    warnings = [f.rule for f in report.findings if f.severity == WARNING and host in f.hosts]
-    if host == ALPHA and set(errors) == {"label-format"}:
-        return ", which its class probabilities end"
-    if host == SPEC and "label-format" in warnings and not errors:
-        return ", where it always shows the first label,"
-    return ""
+def _word(report: Report, host: Host) -> str:
+    verdict = report.host_verdict(host)
+    if verdict == FAIL and host not in report.hosts_wanted and crashes(report, host):
+        return "CRASHES"
+    return f"{verdict.upper()} for"
+
+
+def crashes(report: Report, host: Host) -> bool:
+    """Whether the model ends the program, and with it the user's work, instead of showing an error."""
+    errors = {f.rule for f in report.findings if f.severity == ERROR and host in f.hosts}
+    return host.released and not errors.isdisjoint(_CRASHING)
+
+
+def _aside(report: Report, host: Host) -> str:
+    """What the verdict alone does not say of this host."""
+    if report.host_verdict(host) == FAIL:
+        if not report.count(ERROR, host):
+            return " (warnings, in a strict check)"
+        return ", which it crashes" if host in report.hosts_wanted and crashes(report, host) else ""
+    indices = any(f.rule == "label-format" and host in f.hosts for f in report.findings)
+    return " (which always shows the first label)" if indices else ""
+
+
+def colour(report: Report) -> str:
+    """``green`` where every host runs the model, ``red`` where one that was asked for does not, else ``amber``."""
+    if report.verdict == FAIL:
+        return RED
+    return GREEN if set(report.hosts.values()) == {PASS} else AMBER
 
 
 def menu(report: Report) -> str:
     """Where Audacity lists the model; empty where its metadata doesn't say."""
     effect_type = (report.metadata or {}).get("effect_type")
     shown = MENUS.get(effect_type) if isinstance(effect_type, str) else None
-    return f"Audacity lists it in {shown}." if shown else ""
+    return f'Audacity lists it in the {shown.title} menu, under "{shown.entry}".' if shown else ""
 
 
 def notices(report: Report) -> List[str]:
@@ -113,8 +126,8 @@ def notices(report: Report) -> List[str]:
         said.append("The check was strict: warnings count as errors.")
     if report.ignored:
         said.append(f"Ignored, as asked: {', '.join(report.ignored)}.")
-    if report.hosts_wanted != (SPEC,) and report.hosts_wanted:
-        said.append(f"The verdict is for {' and '.join(report.hosts_wanted)}.")
+    if report.hosts_wanted != (DEFAULT_HOST,) and report.hosts_wanted:
+        said.append(f"The verdict is for {' and '.join(host.title for host in report.hosts_wanted)}.")
     return said
 
 
@@ -134,7 +147,7 @@ def level(report: Report, finding: Finding) -> str:
 
 def groups(report: Report) -> List[Group]:
     """The findings in order, gathered by rule, severity and hosts."""
-    gathered: Dict[Tuple[str, str, Tuple[str, ...]], List[Finding]] = {}
+    gathered: Dict[Tuple[str, str, Tuple[Host, ...]], List[Finding]] = {}
     for finding in report.findings_in_order:
         gathered.setdefault((finding.rule, finding.severity, finding.hosts), []).append(finding)
     return [Group(*key, tuple(findings)) for key, findings in gathered.items()]

@@ -6,7 +6,7 @@ from typing import Iterator, List
 
 from audacitorch.report import content, measured
 from audacitorch.report.escape import markdown, markdown_block, markdown_code, without_commands
-from audacitorch.report.model import FAIL, PASS, Report
+from audacitorch.report.model import FAIL, PASS, UNKNOWN, Report
 
 #: GitHub refuses a longer job summary, in bytes, and a longer comment, in characters.
 SUMMARY_LIMIT = 1_048_576
@@ -14,6 +14,7 @@ COMMENT_LIMIT = 65_536
 
 _MARKS = {PASS: "✅", FAIL: "❌"}
 _UNDECIDED = "❔"
+_COLOURS = {content.GREEN: "✅", content.AMBER: "⚠️", content.RED: "❌"}
 _MOST_ALIKE = 20
 _MOST_LINES = 20
 _ROOM_FOR_ENDING = 200
@@ -41,7 +42,7 @@ def render_comment(report: Report) -> str:
 
 def _parts(report: Report) -> Iterator[str]:
     """The report in self-contained pieces, the most important first."""
-    yield f"## {_mark(report.verdict)} {markdown(content.headline(report), 600)}"
+    yield f"## {_colour(report)} {markdown(content.headline(report), 600)}"
     heed = [content.menu(report), *content.notices(report)]
     yield from (markdown(line, 600) for line in heed if line)
     yield _hosts(report)
@@ -52,6 +53,10 @@ def _parts(report: Report) -> Iterator[str]:
     yield "### Facts"
     rows = (f"| {markdown(label)} | {markdown(value, 600)} |" for label, value in measured.rows(report))
     yield "\n".join(["| | |", "| --- | --- |", *rows])
+
+
+def _colour(report: Report) -> str:
+    return _UNDECIDED if report.verdict == UNKNOWN else _COLOURS[content.colour(report)]
 
 
 def _mark(verdict: str) -> str:

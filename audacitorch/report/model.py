@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
-from typing import Any, Dict, Mapping, Optional, Tuple, Type
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Type
 
-from audacitorch.findings import ERROR, HOSTS, SEVERITIES, SPEC, WARNING, CouldNotRun, Finding, Skipped
+from audacitorch.findings import ERROR, SEVERITIES, WARNING, CouldNotRun, Finding, Skipped
+from audacitorch.hosts import DEFAULT_HOST, HOSTS, TORCH_VERSION, Host, host_named
 from audacitorch.report.facts_json import ERROR_LIMIT, OPERATOR_LIMIT, plain
-from audacitorch.version import TORCH_VERSION, __version__
+from audacitorch.version import __version__
 
 SCHEMA_VERSION = 1
 
@@ -46,7 +47,7 @@ class Report:
     skipped: Tuple[Skipped, ...] = ()
     could_not_run: Tuple[CouldNotRun, ...] = ()
     ignored: Tuple[str, ...] = ()
-    hosts_wanted: Tuple[str, ...] = (SPEC,)
+    hosts_wanted: Tuple[Host, ...] = (DEFAULT_HOST,)
     strict: bool = False
     static: bool = False
     trial: Optional[Mapping[str, Any]] = None
@@ -56,11 +57,11 @@ class Report:
         default_factory=lambda: {"name": "audacitorch", "version": __version__, "torch": TORCH_VERSION}
     )
 
-    def count(self, severity: str, host: Optional[str] = None) -> int:
+    def count(self, severity: str, host: Optional[Host] = None) -> int:
         """How many findings have this severity, for one host or for any."""
         return sum(f.severity == severity and (host is None or host in f.hosts) for f in self.findings)
 
-    def blocks(self, finding: Finding, host: str) -> bool:
+    def blocks(self, finding: Finding, host: Host) -> bool:
         """Whether this finding keeps the model from passing on ``host``; a strict check counts warnings too."""
         return host in finding.hosts and (finding.severity == ERROR or (self.strict and finding.severity == WARNING))
 
@@ -74,14 +75,14 @@ class Report:
 
         return tuple(sorted(self.findings, key=order))
 
-    def host_verdict(self, host: str) -> str:
+    def host_verdict(self, host: Host) -> str:
         """``pass``, ``fail`` or ``unknown`` for one host."""
         if any(self.blocks(finding, host) for finding in self.findings):
             return FAIL
         return UNKNOWN if self.could_not_run else PASS
 
     @property
-    def hosts(self) -> Dict[str, str]:
+    def hosts(self) -> Dict[Host, str]:
         """The verdict of every host."""
         return {host: self.host_verdict(host) for host in HOSTS}
 
@@ -103,8 +104,8 @@ class Report:
             "tool": plain(self.tool),
             "target": asdict(self.target),
             "verdict": self.verdict,
-            "hosts": self.hosts,
-            "hosts_wanted": list(self.hosts_wanted),
+            "hosts": {host.name: verdict for host, verdict in self.hosts.items()},
+            "hosts_wanted": [host.name for host in self.hosts_wanted],
             "strict": self.strict,
             "static": self.static,
             "findings": [_finding_to_json(f) for f in self.findings],
@@ -121,7 +122,7 @@ class Report:
         """The report that :meth:`to_json` wrote. Verdicts are computed again, unknown fields passed over.
 
         Raises:
-            ValueError: the report was written by a later version of this tool, or holds a severity that there is not.
+            ValueError: the report was written by a later version of this tool, or holds an unknown severity or host.
             KeyError: a required field is missing.
         """
         if data["schema_version"] > SCHEMA_VERSION:
@@ -132,7 +133,7 @@ class Report:
             skipped=tuple(Skipped(**_known(Skipped, s)) for s in data["skipped"]),
             could_not_run=tuple(CouldNotRun(**_known(CouldNotRun, c)) for c in data["could_not_run"]),
             ignored=tuple(data["ignored"]),
-            hosts_wanted=tuple(data["hosts_wanted"]),
+            hosts_wanted=_hosts_from_json(data["hosts_wanted"]),
             strict=data["strict"],
             static=data["static"],
             trial=data["trial"],
@@ -153,12 +154,17 @@ def _facts_to_json(facts: Optional[Mapping[str, Any]]) -> Optional[Dict[str, Any
 
 
 def _finding_to_json(finding: Finding) -> Dict[str, Any]:
-    shown: Dict[str, Any] = plain({**vars(finding), "hosts": list(finding.hosts)}, text_limit=ERROR_LIMIT, depth=8)
+    named = {**vars(finding), "hosts": [host.name for host in finding.hosts]}
+    shown: Dict[str, Any] = plain(named, text_limit=ERROR_LIMIT, depth=8)
     return shown
 
 
+def _hosts_from_json(names: Sequence[str]) -> Tuple[Host, ...]:
+    return tuple(host_named(name) for name in names)
+
+
 def _finding_from_json(data: Mapping[str, Any]) -> Finding:
-    finding = Finding(**{**_known(Finding, data), "hosts": tuple(data["hosts"])})
+    finding = Finding(**{**_known(Finding, data), "hosts": _hosts_from_json(data["hosts"])})
     if finding.severity not in SEVERITIES:
-        raise ValueError(f"report holds the severity {finding.severity!r}, which there is not")
+        raise ValueError(f"report holds the unknown severity {finding.severity!r}")
     return finding

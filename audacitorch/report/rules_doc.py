@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from typing import Dict, List, Mapping
 
 from audacitorch.errors import AudacitorchError
+from audacitorch.hosts import HOSTS, Host
 from audacitorch.rules import Rule, all_rules
 
 #: Where docs/rules.md is read; a rule's name is its anchor there.
@@ -16,8 +17,7 @@ _INTRODUCTION = """\
 
 What `audacitorch check` looks at. This file is made from the rules themselves; a test fails when it is stale.
 An error keeps a model from passing on that host, a warning does so in a strict check, a note never.
-Hosts: `spec` is the specification as Audacity's first deep-learning builds (2021) worked, `audacity-3.2-alpha` the
-later alpha builds (2022 to 2023).
+Hosts: {hosts}.
 """
 
 
@@ -32,7 +32,7 @@ def help_url(name: str) -> str:
     return f"{RULES_URL}#{name}"
 
 
-def severity_text(severity: Mapping[str, str]) -> str:
+def severity_text(severity: Mapping[Host, str]) -> str:
     """``error``, or a severity for each host: ``spec: fine, audacity-3.2-alpha: error``."""
     if len(set(severity.values())) == 1:
         return next(iter(severity.values()))
@@ -44,7 +44,8 @@ def rules_markdown() -> str:
     by_family: Dict[str, List[Rule]] = {}
     for rule in sorted(all_rules().values(), key=lambda r: (r.family, r.name)):
         by_family.setdefault(rule.family, []).append(rule)
-    parts = [_INTRODUCTION]
+    hosts = "; ".join(f"`{host}` is {host.summary}" for host in HOSTS)
+    parts = [_INTRODUCTION.format(hosts=hosts)]
     for family, rules in by_family.items():
         lines = [f"| [`{rule.name}`](#{rule.name}) | {severity_text(rule.severity)} | {rule.title} |" for rule in rules]
         parts.append(

@@ -50,7 +50,7 @@ def _run(report: Report, folder: str) -> Dict[str, Any]:
         "properties": {
             "headline": visible(content.headline(report)),
             "verdict": report.verdict,
-            "hosts": report.hosts,
+            "hosts": {host.name: verdict for host, verdict in report.hosts.items()},
             "findings": len(report.findings),
         },
     }
@@ -103,7 +103,7 @@ def _result(
         "message": {"text": text},
         "locations": [_location(finding, folder)],
         "partialFingerprints": {"audacitorch/v1": f"{identity}:{seen[identity]}"},
-        "properties": {"severity": finding.severity, "hosts": [visible(host) for host in finding.hosts]},
+        "properties": {"severity": finding.severity, "hosts": [host.name for host in finding.hosts]},
     }
 
 

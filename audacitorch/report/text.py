@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Iterator, List, TextIO
 
 from audacitorch.report import content, measured
 from audacitorch.report.escape import visible, visible_lines, without_commands
-from audacitorch.report.model import FAIL, PASS, Report
+from audacitorch.report.model import Report
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -19,7 +19,14 @@ _NARROWEST, _WIDEST = 40, 120
 #: Findings of one rule that are shown; report.json has all.
 _MOST_ALIKE = 3
 _MOST_LINES = 8
-_STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan", PASS: "bold green", FAIL: "bold red"}
+_STYLES = {
+    "error": "bold red",
+    "warning": "yellow",
+    "note": "cyan",
+    content.GREEN: "bold green",
+    content.AMBER: "bold yellow",
+    content.RED: "bold red",
+}
 
 
 def render(report: Report, *, width: int = LOG_WIDTH, colour: bool = False) -> str:
@@ -39,7 +46,7 @@ def render(report: Report, *, width: int = LOG_WIDTH, colour: bool = False) -> s
         markup=False,
         emoji=False,
     )
-    first = Text(visible(content.headline(report)), style=_STYLES.get(report.verdict, "bold yellow"))
+    first = Text(visible(content.headline(report)), style=_STYLES[content.colour(report)])
     console.print(first, soft_wrap=True)
     for part in _parts(report):
         console.print(part)

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from audacitorch.errors import AudacitorchError
-from audacitorch.findings import ALPHA
 from audacitorch.github.tracker import Issue
+from audacitorch.hosts import LIST_HOST
 from audacitorch.http import one_line
 from audacitorch.report.model import PASS, Report
 from audacitorch.request.states import COULD_NOT_CHECK, READY, STATES, Reason, labels_for
@@ -124,14 +124,14 @@ class Decision:
 
 def plan_of(issue: Issue) -> str:
     """The digest of what a check of ``issue`` is asked: by which version, for which host, and in which words."""
-    asked = [__version__, ALPHA, issue.number, issue.title, issue.body.replace("\r\n", "\n")]
+    asked = [__version__, LIST_HOST.name, issue.number, issue.title, issue.body.replace("\r\n", "\n")]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 
 def is_ready(report: Report) -> bool:
     """Whether a model may be listed: it passes on the hosts that read the list, and it ran to the end."""
     ran = not report.static and (report.trial or {}).get("ended") == "finished"
-    return ran and report.verdict == PASS and report.host_verdict(ALPHA) == PASS
+    return ran and report.verdict == PASS and report.host_verdict(LIST_HOST) == PASS
 
 
 def is_moment(text: Any) -> bool:

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Callable, Dict, Iterable, Iterator, List, Opti
 
 from audacitorch.errors import AudacitorchError
 from audacitorch.facts import Repo
-from audacitorch.findings import ALPHA
 from audacitorch.github.tracker import Issue
+from audacitorch.hosts import LIST_HOST
 from audacitorch.hub.failures import (
     AccessDenied,
     DisabledRepo,
@@ -208,7 +208,7 @@ def checker(sandbox: str, seconds: float = CHECK_SECONDS) -> Checker:
 
         facts, written = folder.with_name("facts.json"), folder.with_name("report")
         write_facts(repo, facts)
-        words = [sys.executable, "-m", "audacitorch", "check", "--sandbox", sandbox, "--host", ALPHA]
+        words = [sys.executable, "-m", "audacitorch", "check", "--sandbox", sandbox, "--host", LIST_HOST.name]
         words += ["--facts", str(facts), "--report", str(written), "--", str(folder)]
         log = folder.with_name("check.log")
         with log.open("wb") as output:

@@ -26,6 +26,7 @@ from functools import cache
 from typing import Callable, Dict, Iterable, Mapping, Tuple
 
 from audacitorch.findings import Problem, Severity, severity_by_host
+from audacitorch.hosts import Host
 
 RuleFunction = Callable[..., Iterable[Problem]]
 
@@ -46,7 +47,7 @@ class Rule:
     title: str
     reason: str
     hint: str
-    severity: Mapping[str, str]
+    severity: Mapping[Host, str]
     needs: Tuple[str, ...]
     after: Tuple[str, ...]
     family: str
@@ -67,7 +68,7 @@ def rule(
     """Register the decorated function as a rule.
 
     Raises:
-        ValueError: another rule has this name, or a parameter names no fact.
+        ValueError: another rule has this name, a parameter names no fact, or the severity leaves a host out.
     """
 
     def register(function: RuleFunction) -> RuleFunction:
@@ -76,8 +77,12 @@ def rule(
         unknown = [need for need in needs if need not in (*STATIC_FACTS, TRIAL_FACT)]
         if name in _registered or unknown:
             raise ValueError(f"rule {name}: " + (f"no fact is called {unknown[0]}" if unknown else "registered twice"))
+        try:
+            severities = severity_by_host(severity)
+        except ValueError as error:
+            raise ValueError(f"rule {name}: {error}") from error
         family = function.__module__.rpartition(".")[2]
-        _registered[name] = Rule(name, title, reason, hint, severity_by_host(severity), needs, after, family, function)
+        _registered[name] = Rule(name, title, reason, hint, severities, needs, after, family, function)
         return function
 
     return register

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Iterator
 
 from audacitorch.facts import Archive
-from audacitorch.findings import ERROR, WARNING, Problem
+from audacitorch.findings import ERROR, FINE, WARNING, Problem
+from audacitorch.hosts import HOSTS, only_for
 from audacitorch.rules import rule
 
 MODEL = "model.pt"
-#: Audacity reads the size with ``std::stoi``, which throws from here on.
-SIZE_LIMIT = 1 << 31
-OLDEST_FORMAT, NEWEST_FORMAT = 1, 6
 
 _WHY_NOT = {
     "empty": "model.pt is empty.",
@@ -90,9 +88,12 @@ def unreadable_code(archive: Archive) -> Iterator[Problem]:
     severity=ERROR,
 )
 def model_too_large(archive: Archive) -> Iterator[Problem]:
-    if archive.size >= SIZE_LIMIT:
-        message = f"model.pt has {archive.size:,} bytes; Audacity takes at most {SIZE_LIMIT - 1:,}."
-        yield Problem(message, MODEL, details={"bytes": archive.size})
+    refusing = [host for host in HOSTS if archive.size >= host.size_limit]
+    if refusing:
+        most = min(host.size_limit for host in refusing) - 1
+        message = f"model.pt has {archive.size:,} bytes; Audacity takes at most {most:,}."
+        severity = only_for(refusing, ERROR, others=FINE)
+        yield Problem(message, MODEL, severity=severity, details={"bytes": archive.size})
 
 
 @rule(
@@ -107,6 +108,13 @@ def file_format_too_new(archive: Archive) -> Iterator[Problem]:
         for problem in archive.code_problems:
             if problem.kind == "version":
                 yield Problem(f"The archive's format is unknown: {problem.message}.", MODEL)
-    elif not OLDEST_FORMAT <= version <= NEWEST_FORMAT:
-        message = f"The archive has format {version}; Torch 1.9.0 reads formats {OLDEST_FORMAT} to {NEWEST_FORMAT}."
-        yield Problem(message, MODEL, details={"format_version": version, "producer": archive.producer})
+        return
+    refusing = [host for host in HOSTS if not host.oldest_format <= version <= host.newest_format]
+    if refusing:
+        one = refusing[0]
+        message = (
+            f"The archive has format {version}; Torch {one.torch} reads formats {one.oldest_format} to "
+            f"{one.newest_format}."
+        )
+        details = {"format_version": version, "producer": archive.producer}
+        yield Problem(message, MODEL, severity=only_for(refusing, ERROR, others=FINE), details=details)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Iterator, List, Optional, Tuple
 
 from audacitorch.facts import Metadata
-from audacitorch.findings import ALPHA, ERROR, SPEC, WARNING, Problem
+from audacitorch.findings import ERROR, FINE, NOTE, WARNING, Problem
+from audacitorch.hosts import ANALYZER, EFFECT, HOSTS, INDICES, PROBABILITIES, by_host
 from audacitorch.rules import NotApplicable, rule
-from audacitorch.rules.output import ANALYZER, EFFECT, MODEL, effect_type_of, judge_outputs, labels_of, outputs, require
+from audacitorch.rules.output import MODEL, effect_type_of, judge_outputs, labels_of, outputs, require
 from audacitorch.trial.observations import Output, Pass, TensorFacts, TimestampFacts, Trial
 
 _WELL_FORMED = ("output-type", "output-shape")
@@ -61,23 +62,30 @@ def label_index_out_of_range(trial: Trial, metadata: Metadata) -> Iterator[Probl
 
 
 @rule(
-    title="The form of the labels tensor decides which builds show it",
-    reason="The first builds take class probabilities (steps, classes) and show the most probable; of class indices "
-    "they always show the first label. The 3.2 alphas take class indices (steps,); they end when they get "
+    title="The form of the labels tensor decides which hosts show it",
+    reason="The specification takes class probabilities (steps, classes) and shows the most probable; of class indices "
+    "it always shows the first label. Audacity 3.2 alpha takes class indices (steps,); it crashes when it gets "
     "probabilities.",
-    hint="Return probabilities for the specification's host, class indices for the 3.2 alphas.",
-    severity={SPEC: WARNING, ALPHA: ERROR},
+    hint="Return probabilities for the specification, class indices for Audacity 3.2 alpha.",
+    severity=by_host(lambda host: ERROR if host.labels == INDICES else WARNING),
     after=_WELL_FORMED,
 )
 def label_format(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     require(metadata, ANALYZER)
     forms = {len(output.tensors[0].shape) for _, output in outputs(trial)}
     if 1 in forms:
-        message = "the labels are class indices (steps,): the first builds show the first label every time."
-        yield Problem(message, MODEL, severity={SPEC: WARNING}, details={"form": "indices"})
+        message = f"The labels are class indices (steps,): {_readers(PROBABILITIES)} shows the first label every time."
+        severity = by_host(lambda host: FINE if host.labels == INDICES else WARNING)
+        yield Problem(message, MODEL, severity=severity, details={"form": "indices"})
     if 2 in forms:
-        message = "the labels are class probabilities (steps, classes): the 3.2 alphas assert and end."
-        yield Problem(message, MODEL, severity={ALPHA: ERROR}, details={"form": "probabilities"})
+        message = f"The labels are class probabilities (steps, classes), which crash {_readers(INDICES)}."
+        severity = by_host(lambda host: FINE if host.labels == PROBABILITIES else ERROR)
+        yield Problem(message, MODEL, severity=severity, details={"form": "probabilities"})
+
+
+def _readers(labels: str) -> str:
+    """The hosts that read labels so, by their titles."""
+    return " and ".join(host.title for host in HOSTS if host.labels == labels)
 
 
 @rule(
@@ -106,7 +114,7 @@ def _within(values: TensorFacts) -> bool:
 
 @rule(
     title="Labels start before they end, and not before the block",
-    reason="The 3.2 alphas drop a label that starts after its end, the first builds draw it backwards; a negative "
+    reason="Audacity 3.2 alpha drops a label that starts after its end, the specification keeps it; a negative "
     "start lies before the selection.",
     hint="Return start and stop in seconds from the start of the block, in this order.",
     severity=ERROR,
@@ -127,7 +135,7 @@ def timestamps_order(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
 
 @rule(
     title="Labels end with the block",
-    reason="The first builds clip a label to the end of its block, the 3.2 alphas let it run into the next.",
+    reason="The specification clips a label to the end of its block, Audacity 3.2 alpha lets it run into the next.",
     hint="Clamp the times to the block's length: x.shape[1] / sample_rate seconds.",
     severity=WARNING,
     after=_WELL_FORMED,
@@ -152,7 +160,7 @@ def timestamps_range(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     reason="Every block is labelled by itself, and labels are joined within a block only: what lies across a border "
     "becomes two labels.",
     hint="Nothing to mend: tell users that long labels may come in pieces.",
-    severity={SPEC: "note", ALPHA: "note"},
+    severity=NOTE,
     after=_WELL_FORMED,
 )
 def label_seams(trial: Trial, metadata: Metadata) -> Iterator[Problem]:

@@ -6,9 +6,18 @@ from itertools import islice
 from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Tuple
 
 from audacitorch.facts import Metadata
-from audacitorch.findings import ALPHA, ERROR, HOSTS, NOTE, SPEC, WARNING, Problem, Severity
+from audacitorch.findings import ERROR, FINE, NOTE, WARNING, Problem, Severity
+from audacitorch.hosts import Host, by_host, only_for
 from audacitorch.repo.jsontext import pointer
-from audacitorch.repo.metadata_file import DOMAIN_FIELDS, example, known_domains, known_fields, show
+from audacitorch.repo.metadata_file import (
+    DOMAIN_FIELDS,
+    example,
+    known_domains,
+    known_fields,
+    properties,
+    refuses_unknown_domains,
+    show,
+)
 from audacitorch.repo.violations import Violation, by_place, limit_words, nearest
 from audacitorch.rules import rule
 
@@ -193,9 +202,9 @@ def metadata_field_value(metadata: Metadata) -> Iterator[Problem]:
 
 @rule(
     title="Domains are ones that Audacity knows",
-    reason="The first builds ignore another domain; the 3.2 alphas refuse the whole file.",
+    reason="The specification ignores another domain; Audacity 3.2 alpha refuses the whole file.",
     hint="Choose among music, environmental, speech, other.",
-    severity={SPEC: WARNING, ALPHA: ERROR},
+    severity=by_host(lambda host: ERROR if refuses_unknown_domains(host) else WARNING),
     after=READABLE,
 )
 def metadata_domain_unknown(metadata: Metadata) -> Iterator[Problem]:
@@ -207,18 +216,28 @@ def metadata_domain_unknown(metadata: Metadata) -> Iterator[Problem]:
                 found[domain] = (field, index)
     for domain, (field, index) in list(found.items())[:MAX_PER_FIELD]:
         near = nearest(domain, known_domains())
-        # The alphas do not read `domains`; without `domain_tags` they have nothing else to go by.
-        unread = field == "domains" and "domain_tags" in metadata.fields
         yield Problem(
             f"`{field}` names {show(domain)}, which is none of {', '.join(known_domains())}",
             FILE,
             metadata.lines.get(pointer(f"/{field}", index)),
             f'Write "{near}".' if near else None,
-            {SPEC: WARNING} if unread else None,
+            _domain_severity(field, metadata),
             {"field": field, "value": show(domain)},
         )
     if len(found) > MAX_PER_FIELD:
         yield Problem(f"{len(found) - MAX_PER_FIELD:,} more domains are unknown", FILE)
+
+
+def _domain_severity(field: str, metadata: Metadata) -> Severity:
+    """A host that does not read ``field`` has nothing against it, unless it has nothing else to go by."""
+    others = [other for other in DOMAIN_FIELDS if other != field and other in metadata.fields]
+
+    def severity(host: Host) -> str:
+        if field not in properties(host) and any(other in properties(host) for other in others):
+            return FINE
+        return ERROR if refuses_unknown_domains(host) else WARNING
+
+    return by_host(severity)
 
 
 @rule(
@@ -276,6 +295,6 @@ def _problems(
             )
 
 
-def _severity(hosts: Mapping[str, Violation]) -> Optional[Severity]:
-    """The rule's own severity where every host refuses; an error for those that do where not."""
-    return None if set(hosts) == set(HOSTS) else dict.fromkeys(hosts, ERROR)
+def _severity(hosts: Mapping[Host, Violation]) -> Severity:
+    """An error for the hosts that refuse the value."""
+    return only_for(hosts, ERROR, others=FINE)

@@ -6,12 +6,11 @@ from typing import Callable, Iterator, List, Optional, Tuple
 
 from audacitorch.facts import Metadata
 from audacitorch.findings import ERROR, WARNING, Problem
+from audacitorch.hosts import ANALYZER, EFFECT
 from audacitorch.rules import NotApplicable, rule
 from audacitorch.trial.observations import Output, Pass, Trial, where
 
 MODEL = "model.pt"
-EFFECT = "waveform-to-waveform"
-ANALYZER = "waveform-to-labels"
 _HARMLESS_SHARE = 0.01
 _HARMLESS_SAMPLES = 1024
 

@@ -6,7 +6,8 @@ import re
 from typing import Iterator, Optional
 
 from audacitorch.facts import Repo
-from audacitorch.findings import ALPHA, ERROR, NOTE, SPEC, WARNING, Problem
+from audacitorch.findings import ERROR, NOTE, WARNING, Problem
+from audacitorch.hosts import by_host
 from audacitorch.hub.repos import repo_id_fault
 from audacitorch.repo.metadata_file import show
 from audacitorch.rules import rule
@@ -72,7 +73,7 @@ def _near_miss(repo: Repo, wanted: str) -> Optional[str]:
     reason="The alphas show a model only where the Hub's answer has the header x-linked-size, which it has for files in"
     " LFS or Xet storage and for no others.",
     hint="git lfs track '*.pt' && git add .gitattributes && git rm --cached model.pt && git add model.pt && git commit",
-    severity={SPEC: WARNING, ALPHA: ERROR},
+    severity=by_host(lambda host: WARNING if host.finds_plain_files else ERROR),
     after=("missing-file",),
 )
 def not_in_lfs(repo: Repo) -> Iterator[Problem]:

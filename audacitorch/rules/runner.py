@@ -7,6 +7,7 @@ from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Set
 
 from audacitorch.facts import Facts, Unavailable
 from audacitorch.findings import ERROR, FINE, CouldNotRun, Finding, Problem, Severity, Skipped, severity_by_host
+from audacitorch.hosts import Host
 from audacitorch.rules import NotApplicable, Rule, all_rules
 
 
@@ -78,9 +79,9 @@ def _findings(rule: Rule, problem: Problem) -> Iterator[Finding]:
         )
 
 
-def _hosts_by_severity(own: Optional[Severity], default: Mapping[str, str]) -> Dict[str, List[str]]:
+def _hosts_by_severity(own: Optional[Severity], default: Mapping[Host, str]) -> Dict[str, List[Host]]:
     by_host = default if own is None else severity_by_host(own)
-    grouped: Dict[str, List[str]] = {}
+    grouped: Dict[str, List[Host]] = {}
     for host, severity in by_host.items():
         if severity != FINE:
             grouped.setdefault(severity, []).append(host)

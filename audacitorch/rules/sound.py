@@ -6,8 +6,9 @@ from typing import Iterator
 
 from audacitorch.facts import Metadata
 from audacitorch.findings import NOTE, WARNING, Problem
+from audacitorch.hosts import EFFECT
 from audacitorch.rules import NotApplicable, rule
-from audacitorch.rules.output import EFFECT, MODEL, outputs, require
+from audacitorch.rules.output import MODEL, outputs, require
 from audacitorch.trial.observations import TensorFacts, Trial
 
 _WELL_FORMED = ("output-type", "output-shape", "output-dtype")

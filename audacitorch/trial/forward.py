@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
+from audacitorch.hosts import host_named
 from audacitorch.hosts.audio import prepare_block, restore_block
 from audacitorch.trial import measure
 from audacitorch.trial.plan import Plan
@@ -57,7 +58,7 @@ class Signals:
 def prepare(plan: Plan, block: Tensor) -> Tensor:
     """A track's block as the host hands it to the model."""
     rates = plan.track_rate, plan.sample_rate
-    return prepare_block(block, *rates, plan.multichannel, plan.host, plan.effect_type)
+    return prepare_block(block, *rates, plan.multichannel, host_named(plan.host), plan.effect_type)
 
 
 def render_blocks(model: Any, plan: Plan, events: EventWriter, blocks: BinaryIO) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, Tuple
 
+from audacitorch.hosts import DEFAULT_HOST
+
 PLAN_VERSION = 1
 
 #: The rate of most projects in Audacity, in Hz.
@@ -43,7 +45,7 @@ class Plan:
     sample_rate: int
     multichannel: bool
     task: str = "trial"
-    host: str = "spec"
+    host: str = DEFAULT_HOST.name
     track_rate: int = TRACK_RATE
     seed: int = 0
     seconds: float = DEFAULT_TIMEOUT_SECONDS

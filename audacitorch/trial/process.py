@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Deque, Dict, Iterator, List, Optional, Sequence
 
+from audacitorch.hosts import TORCH_VERSION
 from audacitorch.trial.observations import MEMORY, SIGNAL, TIMEOUT
 from audacitorch.trial.plan import Plan
 from audacitorch.trial.protocol import (
@@ -29,7 +30,6 @@ from audacitorch.trial.protocol import (
     TrialUnavailable,
     Walls,
 )
-from audacitorch.version import TORCH_VERSION
 
 _PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from audacitorch.trial.worker import main; main()"

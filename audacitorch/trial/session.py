@@ -19,6 +19,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Type, TypeVar
 
+from audacitorch.hosts import TORCH_VERSION
 from audacitorch.trial.observations import EXCEPTION, FINISHED, MEMORY, SIGNAL, Pass, Trial
 from audacitorch.trial.plan import WHOLE_BLOCK, Plan, PlannedPass
 from audacitorch.trial.process import Ending, Worker
@@ -36,7 +37,6 @@ from audacitorch.trial.protocol import (
     TrialUnavailable,
     Walls,
 )
-from audacitorch.version import TORCH_VERSION
 
 #: Makes a worker for a model, with a folder of its own for scratch: ``start(scratch, model)``.
 WorkerStarter = Callable[[str, str], Worker]

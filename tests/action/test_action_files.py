@@ -12,8 +12,9 @@ from typing import Any, ClassVar, Dict, List
 import pytest
 import yaml
 
+from audacitorch.hosts import TORCH_VERSION
 from audacitorch.trial.container import DEFAULT_IMAGE
-from audacitorch.version import IMAGE, TORCH_VERSION, __version__
+from audacitorch.version import IMAGE, __version__
 from tests.image import ROOT
 from tests.needs import program
 from tests.standins import FOLDER, RUNNERS

@@ -13,6 +13,7 @@ import pytest
 
 from audacitorch.check import Options, check
 from audacitorch.findings import ERROR
+from audacitorch.hosts import HOSTS
 from audacitorch.repo.model_repo import FolderRepo
 from audacitorch.trial.session import worker_starter
 from tests.made import checked
@@ -63,7 +64,7 @@ def test_one_command_fixes_it_whole(name: str, tmp_path: Path) -> None:
     folder = copy_of(name, tmp_path)
     done = run("fix", str(folder), "--yes", "--static")
     assert done.returncode == 0, done.stdout + done.stderr
-    report = checked(folder, static=True, hosts=("spec", "audacity-3.2-alpha"))
+    report = checked(folder, static=True, hosts=HOSTS)
     assert report.findings == ()
     assert run("fix", str(folder), "--yes", "--static").stdout == "There is nothing that a machine can fix.\n"
 

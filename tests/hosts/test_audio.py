@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 
-from audacitorch.findings import ALPHA, SPEC  # noqa: E402
+from audacitorch.hosts import ALPHA, ANALYZER, EFFECT, SPEC  # noqa: E402
 from audacitorch.hosts import audio as host  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -37,10 +37,10 @@ def test_only_the_first_analyzer_resamples_before_it_sums() -> None:
     summed_last = host.resample(block, 44100, 16000).sum(0, keepdim=True)
     assert not torch.equal(summed_first, summed_last)
     for name, effect_type, expected in [
-        (SPEC, host.ANALYZER, summed_last),
-        (SPEC, host.EFFECT, summed_first),
-        (ALPHA, host.ANALYZER, summed_first),
-        (ALPHA, host.EFFECT, summed_first),
+        (SPEC, ANALYZER, summed_last),
+        (SPEC, EFFECT, summed_first),
+        (ALPHA, ANALYZER, summed_first),
+        (ALPHA, EFFECT, summed_first),
     ]:
         assert torch.equal(host.prepare_block(block, 44100, 16000, False, name, effect_type), expected)
 

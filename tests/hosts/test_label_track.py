@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audacitorch.findings import ALPHA, HOSTS, SPEC
+from audacitorch.hosts import ALPHA, HOSTS, SPEC
 from audacitorch.hosts.label_track import Label, block_labels, format_label_track, label_track, write_label_track
 
 NAMES = ["a", "b", "c"]
@@ -103,11 +103,6 @@ def test_T4_gaps_overlaps_and_no_labels_at_all(host: str) -> None:
 def test_outputs_that_do_not_fit_are_refused(predictions: Any, timestamps: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         block_labels(predictions, timestamps, NAMES, SPEC, 1)
-
-
-def test_an_unknown_host_is_refused() -> None:
-    with pytest.raises(ValueError, match="not 'audacity'"):
-        block_labels([], [], NAMES, "audacity", 1)
 
 
 def test_A82_blocks_are_put_in_their_place_and_not_joined() -> None:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audacitorch.hosts import ALPHA
 from audacitorch.new import EFFECT, KINDS, LABELER, Answers, NewError, create, default_labels
 from audacitorch.repo.metadata_file import known_domains
 from audacitorch.utils import validate_metadata
@@ -40,7 +41,7 @@ def test_the_repo_passes_a_strict_check_as_it_is_made(tmp_path: Path, options: L
 def test_a_labeler_of_indices_runs_in_the_alphas(tmp_path: Path) -> None:
     folder = tmp_path / "labeler"
     assert run("new", str(folder), "--kind", "labeler", "--indices").returncode == 0
-    assert checked(folder, hosts=("audacity-3.2-alpha",), strict=True).verdict == "pass"
+    assert checked(folder, hosts=(ALPHA,), strict=True).verdict == "pass"
 
 
 @pytest.mark.torch

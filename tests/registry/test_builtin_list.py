@@ -11,7 +11,7 @@ from typing import List
 import jsonschema
 import pytest
 
-from audacitorch.findings import ALPHA, SPEC
+from audacitorch.hosts import ALPHA, SPEC
 from audacitorch.hub.failures import AccessDenied, HubError
 from audacitorch.registry.builtin import BuiltIn, read_builtin, with_entry, with_revision
 from audacitorch.registry.builtin_list import QUARANTINED, WAITING, TooManyRemovals

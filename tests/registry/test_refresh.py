@@ -9,7 +9,8 @@ from typing import Any, List
 import jsonschema
 import pytest
 
-from audacitorch.findings import ALPHA, SPEC, Finding
+from audacitorch.findings import Finding
+from audacitorch.hosts import ALPHA, SPEC
 from audacitorch.registry.index import Index
 from audacitorch.registry.reading import judgement
 from audacitorch.registry.refresh import refresh

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from audacitorch.findings import HOSTS, Finding
+from audacitorch.findings import Finding
+from audacitorch.hosts import HOSTS
 from audacitorch.hub import Hub
 from audacitorch.registry import trial_results
 from audacitorch.registry.builtin_list import ListUpdate, curate

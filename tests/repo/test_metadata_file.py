@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audacitorch.findings import ALPHA, HOSTS, SPEC
+from audacitorch.hosts import ALPHA, HOSTS, SPEC
 from audacitorch.repo.jsontext import MAX_DEPTH, MAX_VALUES
 from audacitorch.repo.metadata_file import (
     MAX_BYTES,

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from audacitorch.facts import Repo, RepoFile
-from audacitorch.findings import ALPHA, ERROR, NOTE, SPEC, WARNING, Finding
+from audacitorch.findings import ERROR, NOTE, WARNING, Finding
+from audacitorch.hosts import ALPHA, SPEC
 from audacitorch.repo.model_repo import TargetError
 from audacitorch.repo.provenance import read_facts, write_facts
 from audacitorch.report.model import Report, Target

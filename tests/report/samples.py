@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from audacitorch.facts import Archive, Argument, Call, Metadata
-from audacitorch.findings import ALPHA, HOSTS, SPEC, CouldNotRun, Finding, Skipped
+from audacitorch.findings import CouldNotRun, Finding, Skipped
+from audacitorch.hosts import ALPHA, HOSTS, SPEC
 from audacitorch.report.facts_json import archive_to_json, metadata_to_json, trial_to_json
 from audacitorch.report.model import Report, Target
 from audacitorch.trial.observations import Failure, Output, Pass, TensorFacts, Trial

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audacitorch.facts import Metadata
-from audacitorch.findings import ALPHA, HOSTS, SEVERITIES, SPEC, CouldNotRun, Finding, Skipped
+from audacitorch.findings import SEVERITIES, CouldNotRun, Finding, Skipped
+from audacitorch.hosts import ALPHA, HOSTS, SPEC
 from audacitorch.report import jsonfile
 from audacitorch.report.facts_json import metadata_to_json, plain, trial_to_json
 from audacitorch.report.model import FAIL, PASS, UNKNOWN, Report, Target

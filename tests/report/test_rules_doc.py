@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from audacitorch.findings import ALPHA, ERROR, FINE, SPEC
+from audacitorch.findings import ERROR, FINE
+from audacitorch.hosts import ALPHA, SPEC
 from audacitorch.report import rules_doc
 from audacitorch.report.rules_doc import UnknownRule, rule_text, rules_list, rules_markdown
 from audacitorch.rules import Rule

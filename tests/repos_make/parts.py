@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable, Dict, Optional, Tuple, Union
 
-from audacitorch.findings import ALPHA, ERROR, HOSTS, NOTE, SPEC, WARNING
+from audacitorch.findings import ERROR, NOTE, WARNING
+from audacitorch.hosts import ALPHA, HOSTS, SPEC, Host
 
 EFFECT_FIELDS: Dict[str, Any] = {
     "sample_rate": 44100,
@@ -36,10 +37,15 @@ class Expected:
     rule: str
     severity: str
     message: str
-    hosts: Tuple[str, ...] = HOSTS
+    hosts: Tuple[Host, ...] = HOSTS
 
     def to_json(self) -> Dict[str, Any]:
-        return {"rule": self.rule, "severity": self.severity, "hosts": list(self.hosts), "message": self.message}
+        return {
+            "rule": self.rule,
+            "severity": self.severity,
+            "hosts": [host.name for host in self.hosts],
+            "message": self.message,
+        }
 
 
 error = partial(Expected, severity=ERROR)

@@ -8,8 +8,9 @@ from typing import Any, Iterator, List
 import pytest
 
 from audacitorch.facts import Repo
-from audacitorch.findings import ALPHA, HOSTS, Finding
+from audacitorch.findings import Finding
 from audacitorch.github import GitHub
+from audacitorch.hosts import ALPHA, HOSTS
 from audacitorch.http import retries
 from audacitorch.hub import Hub
 from audacitorch.report.model import Report, Target

@@ -10,6 +10,7 @@ import pytest
 
 from audacitorch.github import GitHub, GitHubError
 from audacitorch.github.tracker import Comment, Issue
+from audacitorch.hosts import LIST_HOST
 from audacitorch.request.comment import Links
 from audacitorch.request.decision import Decision, failed_decision, plan_of
 from audacitorch.request.issue_event import Event
@@ -29,7 +30,7 @@ def decision(state: str = READY, second: int = 0, revision: str = EXAMINED) -> D
     from audacitorch.facts import Repo, RepoFile
 
     files = {"model.pt": RepoFile("model.pt", 1)} if state == READY else {}
-    report = report_on(Repo("hub", GOOD, revision, files), ("audacity-3.2-alpha",))
+    report = report_on(Repo("hub", GOOD, revision, files), (LIST_HOST,))
     return Decision(1, state, AT.format(second), GOOD, revision, None, report)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from audacitorch.facts import Repo, RepoFile
-from audacitorch.findings import ALPHA, HOSTS, Finding
+from audacitorch.findings import Finding
+from audacitorch.hosts import ALPHA, HOSTS
 from audacitorch.request.comment import Links, render_request, rule_link
 from audacitorch.request.decision import Decision, DecisionError, read_decision, schema, write_decision
 from audacitorch.request.memory import CheckRun, Memory, read_memory, with_status
@@ -143,7 +144,15 @@ def good() -> Any:
     return decision(report_on(REPO, (ALPHA,)), READY).to_json()
 
 
-AGAINST = {"rule": "x", "severity": "error", "hosts": [ALPHA], "message": "m", "hint": "", "file": None, "line": None}
+AGAINST = {
+    "rule": "x",
+    "severity": "error",
+    "hosts": [ALPHA.name],
+    "message": "m",
+    "hint": "",
+    "file": None,
+    "line": None,
+}
 FORGERIES = {
     "passed-without-report": {"report": None},
     "passed-for-nobody": {"report": {**good()["report"], "hosts_wanted": [], "findings": [{**AGAINST, "details": {}}]}},

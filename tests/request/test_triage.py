@@ -10,8 +10,9 @@ from typing import Any, List
 
 import pytest
 
-from audacitorch.findings import ALPHA, CouldNotRun
+from audacitorch.findings import CouldNotRun
 from audacitorch.github.tracker import Issue
+from audacitorch.hosts import ALPHA
 from audacitorch.hub import Hub
 from audacitorch.request.states import COULD_NOT_CHECK, NEEDS_CHANGES, NEEDS_INFO, READY
 from audacitorch.request.triage import CheckFailed, CheckTimeout, Triage, _run, checker

@@ -1,6 +1,7 @@
 import pytest
 
-from audacitorch.findings import HOSTS, WARNING
+from audacitorch.findings import WARNING
+from audacitorch.hosts import HOSTS
 from audacitorch.repo.readme import read_card
 from audacitorch.rules import all_rules
 

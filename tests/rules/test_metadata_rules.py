@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from audacitorch.findings import ALPHA, ERROR, FINE, HOSTS, NOTE, SPEC, WARNING, severity_by_host
+from audacitorch.findings import ERROR, FINE, NOTE, WARNING, severity_by_host
+from audacitorch.hosts import ALPHA, HOSTS, SPEC
 from audacitorch.repo.metadata_file import example, known_fields, read_metadata
 from audacitorch.repo.violations import nearest
 from audacitorch.rules import all_rules

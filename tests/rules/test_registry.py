@@ -9,7 +9,8 @@ from typing import Any, Dict, List, Set, Tuple
 
 import pytest
 
-from audacitorch.findings import ALPHA, ERROR, FINE, HOSTS, NOTE, SEVERITIES, SPEC, WARNING
+from audacitorch.findings import ERROR, FINE, NOTE, SEVERITIES, WARNING
+from audacitorch.hosts import ALPHA, HOSTS, SPEC, Host, host_named
 from audacitorch.report.rules_doc import rules_markdown
 from audacitorch.rules import Rule, all_rules, rule
 
@@ -67,10 +68,10 @@ def severities_in_fixtures() -> Dict[str, Set[Tuple[str, str]]]:
     """What each rule gave, host by host, over all fixtures."""
     given: Dict[str, Set[Tuple[str, str]]] = {}
     for findings in expectations().values():
-        by_rule: Dict[str, Dict[str, str]] = {}
+        by_rule: Dict[str, Dict[Host, str]] = {}
         for finding in findings:
             for host in finding["hosts"]:
-                by_rule.setdefault(finding["rule"], {})[host] = finding["severity"]
+                by_rule.setdefault(finding["rule"], {})[host_named(host)] = finding["severity"]
         for name, hosts in by_rule.items():
             given.setdefault(name, set()).add((hosts.get(SPEC, FINE), hosts.get(ALPHA, FINE)))
     return given

@@ -1,7 +1,8 @@
 import pytest
 
 from audacitorch.facts import Repo, RepoFile
-from audacitorch.findings import ALPHA, ERROR, NOTE, SPEC, WARNING
+from audacitorch.findings import ERROR, NOTE, WARNING
+from audacitorch.hosts import ALPHA, SPEC
 from audacitorch.hub.repos import repo_id_fault
 from audacitorch.rules import all_rules
 from audacitorch.rules.repo import LARGEST_PLAIN_FILE

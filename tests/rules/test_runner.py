@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audacitorch.facts import Archive, Card, Facts, Metadata, Repo, Unavailable
-from audacitorch.findings import ALPHA, ERROR, FINE, HOSTS, NOTE, SPEC, WARNING, CouldNotRun, Finding, Problem, Skipped
+from audacitorch.findings import ERROR, FINE, NOTE, WARNING, CouldNotRun, Finding, Problem, Skipped
+from audacitorch.hosts import ALPHA, HOSTS, SPEC
 from audacitorch.report.model import FAIL, PASS, UNKNOWN, Report, Target
-from audacitorch.rules import NotApplicable, Rule, all_rules
+from audacitorch.rules import NotApplicable, Rule, all_rules, rule
 from audacitorch.rules.runner import Outcome, run_rules
 
 FACTS = Facts(
@@ -67,8 +68,36 @@ def test_what_a_rule_found_before_it_raised_does_not_count() -> None:
     assert outcome_of(made("broken", check)).findings == []
 
 
-def test_a_problem_with_an_unknown_host_or_severity_is_our_fault() -> None:
-    outcome = outcome_of(made("odd", finds(Problem("x", severity=7))))  # type: ignore[arg-type]
+THIRD = replace(ALPHA, name="third")
+
+
+@pytest.mark.parametrize(
+    ("severity", "message"),
+    [
+        ({SPEC: ERROR}, "says nothing about audacity-3.2-alpha"),
+        ({}, "says nothing about spec, audacity-3.2-alpha"),
+        ({SPEC: ERROR, ALPHA: FINE, THIRD: FINE}, "names third, which is not one of the hosts"),
+        ({SPEC: ERROR, ALPHA: "fatal"}, "'fatal' is unknown"),
+        ("fatal", "'fatal' is unknown"),
+    ],
+)
+def test_a_severity_names_every_host_or_raises_where_it_is_made(severity: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Problem("x", severity=severity)
+    with pytest.raises(ValueError, match=f"rule never-registered: .*{message}"):
+
+        @rule(title="t", reason="r.", hint="h", severity=severity)
+        def never_registered(repo: Repo) -> Iterable[Problem]:
+            return []
+
+    assert "never-registered" not in all_rules()
+
+
+def test_a_problem_with_an_unknown_severity_is_our_fault() -> None:
+    def check(repo: Repo) -> Iterable[Problem]:
+        yield Problem("x", severity="fatal")
+
+    outcome = outcome_of(made("odd", check))
     assert [failure.rule for failure in outcome.could_not_run] == ["odd"]
 
 
@@ -123,7 +152,7 @@ def test_a_problem_is_one_finding_for_each_severity_that_hosts_give_it() -> None
     ("own", "expected"),
     [
         (NOTE, [(NOTE, HOSTS)]),
-        ({SPEC: WARNING}, [(WARNING, (SPEC,))]),
+        ({SPEC: WARNING, ALPHA: FINE}, [(WARNING, (SPEC,))]),
         ({SPEC: FINE, ALPHA: FINE}, []),
         (None, [(ERROR, HOSTS)]),
     ],

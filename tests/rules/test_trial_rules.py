@@ -8,7 +8,8 @@ from typing import Any, List, Optional, Tuple
 import pytest
 
 from audacitorch.facts import Metadata
-from audacitorch.findings import ALPHA, ERROR, SPEC, WARNING, Problem
+from audacitorch.findings import ERROR, FINE, WARNING, Problem
+from audacitorch.hosts import ALPHA, SPEC
 from audacitorch.rules import NotApplicable, all_rules
 from audacitorch.trial.observations import (
     EXCEPTION,
@@ -214,9 +215,13 @@ def test_labels_that_end_late_are_found(beyond: int, found: int) -> None:
     assert len(problems("timestamps-range", trial(block(output=output)), LABELER)) == found
 
 
+OF_INDICES = {SPEC: WARNING, ALPHA: FINE}
+OF_PROBABILITIES = {SPEC: FINE, ALPHA: ERROR}
+
+
 @pytest.mark.parametrize(
     ("shapes", "severities"),
-    [([(2,)], [{SPEC: WARNING}]), ([(2, 2)], [{ALPHA: ERROR}]), ([(2,), (2, 2)], [{SPEC: WARNING}, {ALPHA: ERROR}])],
+    [([(2,)], [OF_INDICES]), ([(2, 2)], [OF_PROBABILITIES]), ([(2,), (2, 2)], [OF_INDICES, OF_PROBABILITIES])],
 )
 def test_each_form_of_labels_speaks_for_its_host(shapes: List[Tuple[int, ...]], severities: List[Any]) -> None:
     found = problems("label-format", trial(*(block(output=labels(shape)) for shape in shapes)), LABELER)
