@@ -117,10 +117,10 @@ def _refused(plan: Plan) -> Iterator[Finding]:
     for name, remark in plan.rewritten.remarks:
         if remark.refused:
             message = f"{_place(plan, name, remark.line)}: {remark.operator} is called {remark.clause}."
-            yield Finding("unknown-dtype", ERROR, (SPEC,), message, _DTYPE_HINT, "model.pt")
+            yield Finding("unknown-dtype", ERROR, (DEFAULT_HOST,), message, _DTYPE_HINT, "model.pt")
     for name, dtypes in plan.unknown_dtypes.items():
         message = f"{name} holds tensors of {', '.join(dtypes)}, which Torch 1.9.0 has no storage for."
-        yield Finding("unknown-dtype", ERROR, (SPEC,), message, _DTYPE_HINT, "model.pt")
+        yield Finding("unknown-dtype", ERROR, (DEFAULT_HOST,), message, _DTYPE_HINT, "model.pt")
 
 
 def _differences(plan: Plan) -> Tuple[Difference, ...]:

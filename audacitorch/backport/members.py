@@ -135,7 +135,7 @@ class _Planner:
         version = self.archive.format_version
         unknown = any(call.operator not in schemas.operators() for call in self.archive.calls)
         debug = [member for path, member in self.below.items() if path.endswith(_DEBUG)]
-        newer = floors or unknown or (version or 0) > NEWEST_FORMAT or self.has_newer_debug(debug)
+        newer = floors or unknown or (version or 0) > DEFAULT_HOST.newest_format or self.has_newer_debug(debug)
         return Exporter(newer, floors)
 
     def module_of(self, name: str) -> str:
