@@ -48,16 +48,30 @@ def prepare_block(
 
 
 def restore_block(output: Tensor, model_rate: float, track_rate: float) -> Tensor:
-    """What an effect returned, (channels, samples at ``model_rate`` Hz), brought back to ``track_rate`` Hz.
+    """What the host writes of an effect's ``output``, at ``model_rate`` Hz: (channels, samples) at ``track_rate`` Hz.
 
     There and back adds samples: 262,144 of them at 44.1 kHz come back from 16 kHz as 262,145, and a single one as 3.
-    Raises ValueError for another number of dimensions and TypeError for another dtype than float32, where the host
-    shows an error or ends. Source: docs/host.md, "Resampling" and "Output tracks".
+    The first dimension counts channels, whatever follows: of one dimension, each value is a channel of one sample; of
+    three and more, a channel is the first row of what lies under it. Source: docs/host.md, "Output tracks".
+
+    Raises:
+        ValueError: there is no dimension.
+        TypeError: another dtype than float32, whose memory the host can't read.
     """
-    _require_waveform(output, "an effect's output")
+    if output.dim() == 0:
+        raise ValueError("an effect's output has the shape (channels, samples), not ()")
     if output.dtype != torch.float32:
         raise TypeError(f"an effect's output is float32, not {str(output.dtype).replace('torch.', '')}")
-    return resample(output.contiguous(), model_rate, track_rate)
+    channels, samples = output.shape[0], output.shape[-1]
+    rows = output.contiguous().reshape(-1, samples) if output.numel() else torch.zeros(1, samples)
+    restored = resample(rows, model_rate, track_rate)
+    if output.dim() == 1:
+        single: Tensor = restored[0, :, None]
+        return single
+    if not output.numel():
+        return torch.zeros(channels, 0)
+    first_rows: Tensor = restored.reshape(channels, -1, restored.shape[-1])[:, 0]
+    return first_rows
 
 
 def _require_waveform(tensor: Tensor, what: str) -> None:

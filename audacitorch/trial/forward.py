@@ -6,14 +6,14 @@ import ctypes
 import json
 import math
 import time
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Optional, Tuple
 
 import torch
 from torch import Tensor
 
-from audacitorch.hosts import host_named
+from audacitorch.hosts import ANALYZER, host_named
 from audacitorch.hosts.audio import prepare_block, restore_block
-from audacitorch.trial import measure
+from audacitorch.trial.observations import Failure
 from audacitorch.trial.plan import Plan
 from audacitorch.trial.protocol import Block, EventWriter, TensorForm, describe_failure
 
@@ -57,41 +57,69 @@ class Signals:
 
 def prepare(plan: Plan, block: Tensor) -> Tensor:
     """A track's block as the host hands it to the model."""
-    rates = plan.track_rate, plan.sample_rate
-    return prepare_block(block, *rates, plan.multichannel, host_named(plan.host), plan.effect_type)
+    return _prepared(plan, block, plan.track_rate)
+
+
+def _prepared(plan: Plan, block: Tensor, rate: float) -> Tensor:
+    host = host_named(plan.host)
+    return prepare_block(block, rate, plan.sample_rate, plan.multichannel, host, plan.effect_type)
 
 
 def render_blocks(model: Any, plan: Plan, events: EventWriter, blocks: BinaryIO) -> None:
     """Answer every block on ``blocks`` with a ``block`` event, failures included, until they end.
 
-    Each comes as a JSON line ``{"channels": c, "samples": n}`` and ``4·c·n`` bytes of 32-bit float, channel by
-    channel; an empty line ends them. No file is ever longer in memory than one block.
+    Each comes as a JSON line ``{"channels": c, "samples": n, "start": s, "rate": r}`` and ``4·c·n`` bytes of 32-bit
+    float, channel by channel; ``start`` is the block's in seconds of its track, ``rate`` the track's in Hz. An empty
+    line ends them. No file is ever longer in memory than one block.
     """
     for line in iter(blocks.readline, b"\n"):
         if not line:
             return
-        shape = json.loads(line)
-        data = blocks.read(4 * shape["channels"] * shape["samples"])
+        header = json.loads(line)
+        data = blocks.read(4 * header["channels"] * header["samples"])
         storage = torch.FloatStorage.from_buffer(data, byte_order="native")  # type: ignore[attr-defined]
-        events.emit(_rendered(model, plan, torch.FloatTensor(storage).reshape(shape["channels"], shape["samples"])))
+        block = torch.FloatTensor(storage).reshape(header["channels"], header["samples"])
+        started = time.perf_counter()
+        try:
+            tensors, failure = _rendered(model, plan, block, header["start"], header["rate"])
+            payloads = tuple(_bytes_of(tensor) for tensor in tensors)
+        except Exception as error:
+            tensors, payloads, failure = (), (), describe_failure(error)
+        forms = tuple(TensorForm(str(tensor.dtype).replace("torch.", ""), tuple(tensor.shape)) for tensor in tensors)
+        events.emit(Block(time.perf_counter() - started, failure, forms, payloads))
 
 
-def _rendered(model: Any, plan: Plan, block: Tensor) -> Block:
-    block = prepare(plan, block)
-    start = time.perf_counter()
+def _rendered(
+    model: Any, plan: Plan, block: Tensor, start: float, rate: float
+) -> Tuple[Tuple[Tensor, ...], Optional[Failure]]:
+    """What the host goes on with: an effect's channels at the track's rate, or an analyzer's two tensors.
+
+    Where an effect's ``forward`` raises, the host takes zeros in place of its result, with the channels of its input.
+    Any other exception ends the whole track there, and is raised.
+    """
+    prepared = _prepared(plan, block, rate)
+    failure = None
     try:
         with torch.no_grad():
-            output = model(block)
-        seconds = time.perf_counter() - start
-        described = measure.describe_output(output, block.shape[1], plan.sample_rate)
-        tensors = measure.tensors_of(output)
-        if isinstance(output, Tensor) and output.dim() == 2 and output.dtype == torch.float32:
-            tensors = (restore_block(output, plan.sample_rate, plan.track_rate),)
-        payloads = tuple(_bytes_of(tensor) for tensor in tensors)
+            output = model(prepared)
     except Exception as error:
-        return Block(time.perf_counter() - start, failure=describe_failure(error))
-    forms = tuple(TensorForm(str(tensor.dtype).replace("torch.", ""), tuple(tensor.shape)) for tensor in tensors)
-    return Block(seconds, output=described, tensors=forms, payloads=payloads)
+        if plan.effect_type == ANALYZER:
+            raise
+        output, failure = torch.zeros_like(prepared), describe_failure(error)
+    if plan.effect_type == ANALYZER:
+        return _predictions(output, start), failure
+    if not isinstance(output, Tensor):
+        raise TypeError(f"an effect returns one tensor, got {type(output).__name__}")
+    return (restore_block(output, plan.sample_rate, rate),), failure
+
+
+def _predictions(output: Any, start: float) -> Tuple[Tensor, Tensor]:
+    """An analyzer's two tensors, with the block's start added to the timestamps in place, as the host does it."""
+    if not isinstance(output, tuple) or len(output) < 2 or not all(isinstance(item, Tensor) for item in output[:2]):
+        raise TypeError(f"an analyzer returns a tuple of two tensors, got {type(output).__name__}")
+    predictions, timestamps = output[0], output[1]
+    timestamps += start
+    return predictions, timestamps
 
 
 def _bytes_of(tensor: Tensor) -> bytes:

@@ -18,7 +18,7 @@ from typing import Deque, Dict, Iterator, List, Optional, Sequence
 
 from audacitorch.hosts import TORCH_VERSION
 from audacitorch.trial.observations import MEMORY, SIGNAL, TIMEOUT
-from audacitorch.trial.plan import Plan
+from audacitorch.trial.plan import TRACK_RATE, Plan
 from audacitorch.trial.protocol import (
     OUT_OF_MEMORY_SIGNS,
     PROTOCOL_VERSION,
@@ -124,10 +124,16 @@ class Worker:
         self.deadline = time.monotonic() + START_SECONDS
         self._send(json.dumps(plan.to_json()).encode() + b"\n")
 
-    def send_block(self, channels: int, samples: int, data: bytes, seconds: float) -> None:
-        """Hand over one block of audio, float32, channel by channel; its event must come within ``seconds``."""
+    def send_block(
+        self, channels: int, samples: int, data: bytes, seconds: float, start: float = 0.0, rate: int = TRACK_RATE
+    ) -> None:
+        """Hand over one block of audio, float32, channel by channel; its event must come within ``seconds``.
+
+        ``start`` is the block's in seconds of its track, ``rate`` the track's in Hz.
+        """
         self.deadline = time.monotonic() + seconds
-        self._send(json.dumps({"channels": channels, "samples": samples}).encode() + b"\n" + data)
+        header = {"channels": channels, "samples": samples, "start": start, "rate": rate}
+        self._send(json.dumps(header).encode() + b"\n" + data)
 
     def _send(self, data: bytes) -> None:
         """Write to the worker; a worker that has ended already says so through :meth:`events`."""

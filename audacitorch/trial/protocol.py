@@ -19,10 +19,10 @@ from types import MappingProxyType
 from typing import Any, BinaryIO, ClassVar, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Type, Union
 
 from audacitorch.errors import AudacitorchError
-from audacitorch.trial.observations import Failure, Output, Pass
+from audacitorch.trial.observations import Failure, Pass
 
 #: Grows with every change of the plan or of an event.
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 #: What PyTorch and the C++ runtime write when memory runs out: in an exception's text, or on standard error.
 OUT_OF_MEMORY_SIGNS = (
     "can't allocate memory",
@@ -151,12 +151,15 @@ class TensorForm:
 
 @dataclass(frozen=True)
 class Block(Event):
-    """What became of one block of real audio; ``payloads`` are the bytes of ``tensors``, C order."""
+    """What the host goes on with after one block of real audio; ``payloads`` are the bytes of ``tensors``, C order.
+
+    With a ``failure`` and tensors, the tensors are what the host puts in place of a result; with a ``failure`` alone,
+    it gives up the track.
+    """
 
     kind = "block"
     seconds: float
     failure: Optional[Failure] = None
-    output: Optional[Output] = None
     tensors: Tuple[TensorForm, ...] = ()
     payloads: Tuple[bytes, ...] = field(default=(), repr=False)
 

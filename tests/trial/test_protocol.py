@@ -52,7 +52,7 @@ EXAMPLES: List[Event] = [
     Passed(Pass("length", "noise", 1, 2048, 2048, 1, 0.5, 0.1, output=OUTPUT)),
     LeftOut("stereo", "time"),
     Measured(minimum_samples=1, seam_db=-60),
-    Block(0.1, output=OUTPUT, tensors=(TensorForm("uint8", (3,)), TensorForm("uint8", (0,))), payloads=(b"{\n}", b"")),
+    Block(0.1, tensors=(TensorForm("uint8", (3,)), TensorForm("uint8", (0,))), payloads=(b"{\n}", b"")),
     Done(1.0, 2),
     Ended(-6, 3),
 ]

@@ -106,4 +106,13 @@ def test_a_block_that_fails(sandbox: str, tmp_path: Path) -> None:
     block = conversation(sandbox, tmp_path, plan_for("always-raises", task="render"), blocks=1)[3]
     assert isinstance(block, Block)
     assert block.failure is not None
-    assert (block.output, block.tensors, block.payloads) == (None, (), ())
+    assert [tensor.shape for tensor in block.tensors] == [(1, 100)]
+    assert block.payloads == (bytes(400),)
+
+
+def test_a_block_that_ends_a_label_track(sandbox: str, tmp_path: Path) -> None:
+    plan = plan_for("always-raises", task="render", effect_type="waveform-to-labels")
+    block = conversation(sandbox, tmp_path, plan, blocks=1)[3]
+    assert isinstance(block, Block)
+    assert block.failure is not None
+    assert (block.tensors, block.payloads) == ((), ())
