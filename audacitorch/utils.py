@@ -199,6 +199,8 @@ def _backport(model: Path) -> None:
     if result.remaining:
         problems = "\n".join(found.message for found in result.remaining)
         raise ValueError(f"Torch 1.9.0 can't run this model:\n{problems}")
+    for difference in result.differences:
+        warnings.warn(difference.message, stacklevel=3)
     os.replace(rewritten, model)
 
 

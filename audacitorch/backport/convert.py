@@ -77,8 +77,8 @@ def _require_writable(model: Path, output: Path, force: bool) -> None:
     try:
         if output.is_dir():
             raise BackportError(f"{output} is a folder: name the file to write")
-        if not output.parent.is_dir():
-            raise BackportError(f"there is no folder {output.parent}")
+        if output.parent.exists() and not output.parent.is_dir():
+            raise BackportError(f"{output.parent} is not a folder")
         if output.exists() and model.exists() and output.samefile(model):
             raise BackportError("the output is the model itself: name another file")
         if not force and os.path.lexists(output):
@@ -93,6 +93,8 @@ def _convert(file: BinaryIO, size: int, model: Path, output: Path) -> Backported
     try:
         members = container.read_members(file, size)
         plan = make_plan(file, archive, members)
+        made = [folder for folder in (output.parent, *output.parent.parents) if not folder.exists()]
+        output.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".backport-", dir=output.parent)
         try:
             with open(handle, "wb") as written:
@@ -102,6 +104,8 @@ def _convert(file: BinaryIO, size: int, model: Path, output: Path) -> Backported
             os.replace(name, output)
         except BaseException:
             os.unlink(name)
+            for folder in made:
+                folder.rmdir()
             raise
     except (MemberError, NotAZip, Unreadable) as error:
         raise BackportError(f"{model} can't be read: {error}") from error
