@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     handle = commands.add_parser("handle-comment", help="follow the command in a comment: /accept, /decline REASON")
     handle.add_argument("--event", type=Path, metavar="FILE", help="default: GITHUB_EVENT_PATH")
+    handle.add_argument("--dry-run", action="store_true", help="say who asks, and do nothing; 0 if they may, 1 if not")
     handle.set_defaults(issue=None)
     _registry(handle)
     _hub(handle)
@@ -217,8 +218,10 @@ def _handle_comment(arguments: argparse.Namespace) -> int:
 
     event = _event(arguments)
     with Hub(arguments.endpoint, token=False) as hub:
-        print(visible(handle_comment(_github(), hub, RegistryFolder(_folder(arguments)), event)))
-    return 0
+        folder = RegistryFolder(_folder(arguments))
+        handled = handle_comment(_github(), hub, folder, event, dry_run=arguments.dry_run)
+    print(visible(handled.text))
+    return 1 if arguments.dry_run and not handled.permitted else 0
 
 
 def _list(arguments: argparse.Namespace) -> int:

@@ -138,7 +138,7 @@ def collect(github: GitHub, folder: Path, event: Optional[Event] = None) -> List
         OSError: a file can't be written.
     """
     if event is None:
-        events = list(_unanswered(github))
+        events = list(islice(_unanswered(github), _MOST_COLLECTED))
     else:
         issue = IssueTracker(github).issue(event.number)
         events = [replace(event, issue=issue)] if is_due(github, event, issue) else []
@@ -152,12 +152,12 @@ def is_due(github: GitHub, event: Event, issue: Issue) -> bool:
     """Whether an event calls for a check, by somebody who may ask for one and has not asked too often today."""
     if why_not(event, issue) is not None or (event.comment is not None and not is_permitted(github, event, issue)):
         return False
-    asked_by_author = event.comment is None or event.comment.author.lower() == issue.author.lower()
-    return not asked_by_author or event.action == "dispatched" or checks_today(github, issue.author) < CHECKS_A_DAY
+    by_author = event.comment is None or event.comment.author.lower() == issue.author.lower()
+    return not by_author or event.action == "dispatched" or checks_today(github, issue.author) < CHECKS_A_DAY
 
 
 def checks_today(github: GitHub, author: str) -> int:
-    """How many checks an author's requests had in the last day."""
+    """How many checks an author's requests had in the last day, as far as our comments remember."""
     since = (datetime.now(timezone.utc) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     theirs = IssueTracker(github).issues(state="all", creator=author, labels=REQUEST_LABEL, since=since)
     runs = [run for issue in islice(theirs, _MOST_LOOKED_AT) for run in _memory(github, issue).runs]
@@ -165,13 +165,17 @@ def checks_today(github: GitHub, author: str) -> int:
 
 
 def _unanswered(github: GitHub) -> Iterator[Event]:
-    waiting = (
-        issue
-        for issue in IssueTracker(github).open_issues(REQUEST_LABEL)
-        if _state(issue) in (COULD_NOT_CHECK, _NOT_YET)
-    )
-    for issue in islice(waiting, _MOST_COLLECTED):
-        yield Event(issue.number, "dispatched", issue)
+    """The requests that wait for a check, at most so many of each author as they have left today."""
+    left: Dict[str, int] = {}
+    for issue in IssueTracker(github).open_issues(REQUEST_LABEL):
+        if _state(issue) not in (COULD_NOT_CHECK, _NOT_YET):
+            continue
+        author = issue.author.lower()
+        if author not in left:
+            left[author] = CHECKS_A_DAY - checks_today(github, issue.author)
+        left[author] -= 1
+        if left[author] >= 0:
+            yield Event(issue.number, "dispatched", issue)
 
 
 def _as_github(event: Event) -> Dict[str, Any]:

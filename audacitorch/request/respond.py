@@ -7,7 +7,7 @@ decision has no other influence.
 from __future__ import annotations
 
 import os
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from audacitorch.errors import AudacitorchError
 from audacitorch.github import GitHub
@@ -23,7 +23,7 @@ from audacitorch.request.form import find_repo
 from audacitorch.request.issue_event import ACCEPT, DECLINE, RECHECK, Event
 from audacitorch.request.memory import CheckRun, OurComment, read_memory, set_state
 from audacitorch.request.mentions import Question
-from audacitorch.request.states import ACCEPTED, DECLINED, STATES
+from audacitorch.request.states import ACCEPTED, COULD_NOT_CHECK, DECLINED, STATES
 
 _ACTIONS = ("opened", "edited", "reopened", "dispatched", "")
 #: What GitHub calls the rights of people who can change the list themselves.
@@ -92,7 +92,8 @@ def apply_decision(
     ours = OurComment(github, issue.number)
     posted = ours.posted()
     memory = read_memory(posted.body if posted else "")
-    if memory.last is not None and memory.last.checked_at > decision.checked_at:
+    last = memory.last
+    if last is not None and last.state != COULD_NOT_CHECK and last.checked_at > decision.checked_at:
         return "nothing: a later check is shown already"
     shown = ours.put(render_request(decision, memory.with_run(CheckRun.of(decision)), links))
     set_state(github, issue, decision.state)
@@ -143,8 +144,15 @@ def decline(github: GitHub, number: int, reason: str) -> None:
         tracker.close_issue(number)
 
 
-def handle_comment(github: GitHub, hub: Hub, folder: RegistryFolder, event: Event) -> str:
-    """Follow the command in the event's comment, or say in our comment why not; returns what was done, in words.
+class Handled(NamedTuple):
+    """What a comment made happen, in words; ``permitted`` is whether it held a command by somebody who may give it."""
+
+    text: str
+    permitted: bool = False
+
+
+def handle_comment(github: GitHub, hub: Hub, folder: RegistryFolder, event: Event, *, dry_run: bool = False) -> Handled:
+    """Follow the command in the event's comment, or say in our comment why not. A dry run asks who may, and no more.
 
     Somebody who may not give it gets a thumbs-down and no other answer: a public tracker gives nobody a way to make us
     write.
@@ -152,28 +160,30 @@ def handle_comment(github: GitHub, hub: Hub, folder: RegistryFolder, event: Even
     Raises:
         GitHubError, HubError, RegistryError: somebody could not be asked, or something not written.
     """
-    comment, command = event.comment, event.command
+    comment, command, tracker = event.comment, event.command, IssueTracker(github)
     if comment is None or command is None or (command.name == RECHECK and not command.unclear):
-        return "nothing: the comment says neither /accept nor /decline"
-    tracker = IssueTracker(github)
+        return Handled("nothing: the comment says neither /accept nor /decline")
     issue = tracker.issue(event.number)
     if issue.is_pull:
-        return "nothing: this is a pull request"
+        return Handled("nothing: this is a pull request")
     if not is_permitted(github, event, issue):
-        tracker.react(comment.id, "-1")
-        return f"nothing: {comment.author} may not /{command.name}"
+        if not dry_run:
+            tracker.react(comment.id, "-1")
+        return Handled(f"nothing: {comment.author} may not /{command.name}")
+    if dry_run:
+        return Handled(f"{comment.author} may /{command.name}", True)
     try:
         if command.unclear:
             raise Refused(command.unclear)
         if command.name == ACCEPT:
-            accepted = accept(github, hub, folder, issue.number, commit=command.argument, said=comment, dry_run=False)
+            accepted = accept(github, hub, folder, event.number, commit=command.argument, said=comment, dry_run=False)
             done = f"accepted: {accepted.repo_id}@{accepted.revision} in pull request {accepted.pull}"
         else:
-            decline(github, issue.number, command.argument)
-            done = f"declined: issue {issue.number}"
+            decline(github, event.number, command.argument)
+            done = f"declined: issue {event.number}"
     except (Refused, NoReason) as refusal:
-        OurComment(github, issue.number).tell(_REFUSED[command.name], markdown(refusal, 1000))
+        OurComment(github, event.number).tell(_REFUSED[command.name], markdown(refusal, 1000))
         tracker.react(comment.id, "confused")
-        return f"refused: {refusal}"
+        return Handled(f"refused: {refusal}", True)
     tracker.react(comment.id, "+1")
-    return done
+    return Handled(done, True)

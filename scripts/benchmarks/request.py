@@ -22,11 +22,12 @@ sys.path.insert(0, str(ROOT))
 
 from tests.github import LocalGitHub  # noqa: E402
 from tests.hub import LocalHub  # noqa: E402
-from tests.request.stage import MODEL, PROGRAMS, Stage, make_stage, rights_of  # noqa: E402
+from tests.needs import program  # noqa: E402
+from tests.request.stage import MODEL, Stage, make_stage, rights_of  # noqa: E402
 
 LIMIT_SECONDS = 5.0
 LATENCY_SECONDS = 0.05
-PROGRAM = str(PROGRAMS / "audacitorch")
+PROGRAM = str(program("audacitorch"))
 
 
 def main() -> int:
@@ -34,7 +35,7 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=5, help="default: %(default)d")
     options = parser.parse_args()
     ways: List[Callable[[Stage], None]] = [by_programs]
-    if (PROGRAMS / "act").exists():
+    if program("act"):
         ways.append(by_workflow)
     checks, slowest = [], 0.0
     for way in ways:
@@ -84,7 +85,7 @@ def by_programs(stage: Stage) -> None:
 
 def by_workflow(stage: Stage) -> None:
     """the whole workflow"""
-    done = stage.act("issues", stage.github.event("opened", 1), rights_of("examine", "answer"))
+    done = stage.act("issues", stage.github.event("opened", 1), rights_of("collect", "answer"))
     if done.returncode:
         raise SystemExit(done.stdout)
 

@@ -36,11 +36,15 @@ def _names(labels: Any) -> List[str]:
 def issues(call: Call) -> Answer:
     """The issues and pull requests, newest first."""
     state = call.request.one("state", "open")
+    creator, since = call.request.one("creator"), call.request.one("since")
     wanted = {name.lower() for name in call.request.one("labels").split(",") if name}
     found = [
         issue
         for issue in call.state.issues.values()
-        if state in ("all", issue.state) and wanted <= {name.lower() for name in issue.labels}
+        if state in ("all", issue.state)
+        and wanted <= {name.lower() for name in issue.labels}
+        and issue.login.lower() == (creator or issue.login).lower()
+        and issue.updated_at >= since
     ]
     key = {"created": "created_at", "updated": "updated_at"}[call.request.one("sort", "created")]
     found.sort(key=lambda issue: getattr(issue, key), reverse=call.request.one("direction", "desc") == "desc")

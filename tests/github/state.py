@@ -109,6 +109,7 @@ class State:
         self.people.add(login)
         now = self.now()
         comment = Comment(next(self._ids), number, login, body, now, now)
+        self.issues[number].updated_at = now
         self.comments[comment.id] = comment
         return comment
 
@@ -121,6 +122,10 @@ class State:
         if login in self.permissions:
             return self.permissions[login]
         return "read" if login in self.people else None
+
+    def association(self, login: str) -> str:
+        """What a person is to the repository, as events and answers tell it."""
+        return "COLLABORATOR" if self.permissions.get(login) in ("admin", "maintain", "write", "triage") else "NONE"
 
     # Git
 
@@ -193,7 +198,7 @@ class State:
             "state_reason": issue.state_reason,
             "user": self.user_json(issue.login),
             "labels": [{"name": name, "color": "ededed"} for name in issue.labels],
-            "author_association": "NONE",
+            "author_association": self.association(issue.login),
             "comments": len(self.comments_of(issue.number)),
             "created_at": issue.created_at,
             "updated_at": issue.updated_at,
@@ -211,7 +216,7 @@ class State:
             "id": comment.id,
             "user": self.user_json(comment.login),
             "body": comment.body,
-            "author_association": "NONE",
+            "author_association": self.association(comment.login),
             "created_at": comment.created_at,
             "updated_at": comment.updated_at,
         }

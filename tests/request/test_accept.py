@@ -287,7 +287,7 @@ def test_who_may_accept_is_asked_of_github(
 def test_a_refusal_is_told_in_our_comment(desk: Desk, checked: Decision, github: LocalGitHub, models: LocalHub) -> None:
     models.commit(GOOD, {"README.md": b"another"})
     event = say(github, "boss", "/accept")
-    assert handle_comment(*desk, event).startswith("refused")
+    assert handle_comment(*desk, event).text.startswith("refused")
     assert "## Not accepted" in body(github)
     assert "has moved" in body(github)
     assert READY in github.state.issues[1].labels
