@@ -12,8 +12,8 @@ try:
     from torch import Tensor, nn
 except ImportError as error:
     raise ImportError(
-        "this part of audacitorch needs PyTorch, which is not installed: pip install 'audacitorch[torch]' "
-        "brings Torch 1.9.0, the version inside Audacity (Python 3.9)"
+        "This part of audacitorch needs PyTorch, which is not installed. `pip install torch==1.9.0 'numpy<2'` under "
+        "Python 3.9 brings the version inside Audacity; a newer one will do for exporting with backport=True."
     ) from error
 
 
