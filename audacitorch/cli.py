@@ -19,15 +19,15 @@ from audacitorch.version import __version__
 
 COMMANDS = {
     "check": "check a model repo as Audacity would run it",
-    "run": "what Audacity would make of this audio: tracks as WAV files, labels as a label track",
-    "rules": "the rules, or one explained",
-    "fetch": "bring a model repo from the Hub, at one revision",
-    "backport": "a TorchScript archive from a newer PyTorch, rewritten for Torch 1.9.0",
+    "run": "render audio as Audacity would: tracks as WAV files, labels as a label track",
+    "rules": "list the rules, or explain one",
+    "fetch": "download a model repo from the Hub, at one revision",
+    "backport": "rewrite a TorchScript archive of a newer PyTorch for Torch 1.9.0",
     "new": "make a model repo to start from",
     "fix": "apply every remedy that a machine can apply to a model repo",
     "push": "check a model repo and upload it to the Hub",
-    "registry": "the models of the Hub that are tagged for Audacity, indexed and tested; the built-in list",
-    "request": "built-in requests: check them, answer them, accept them into the list",
+    "registry": "index and test the models on the Hub that are tagged for Audacity; make the built-in list",
+    "request": "check built-in requests, answer them, accept them into the list",
 }
 
 NO_CHECK = 3

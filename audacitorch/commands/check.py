@@ -11,10 +11,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Iterator, Optional
 
-from audacitorch.commands.options import ALL_HOSTS, add_host_argument, add_limit_arguments
+from audacitorch.commands.options import ALL_HOSTS, add_host_argument, add_limit_arguments, add_target_argument
 from audacitorch.errors import AudacitorchError
 from audacitorch.hosts import HOSTS, host_named
-from audacitorch.repo.target import add_target_arguments, opened_repo
+from audacitorch.repo.target import opened_repo
 
 if TYPE_CHECKING:
     from audacitorch.report.model import Report
@@ -24,7 +24,7 @@ FORMATS = ("text", "json", "markdown", "github", "sarif")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `audacitorch check`."""
-    add_target_arguments(parser)
+    add_target_argument(parser)
     parser.add_argument("--report", type=Path, metavar="DIR", help="write report.json, .md, .html and .sarif there")
     parser.add_argument("--facts", type=Path, metavar="FILE", help="TARGET was fetched: what `fetch --facts` wrote")
     parser.add_argument(

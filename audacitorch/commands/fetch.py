@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from audacitorch.commands.options import add_endpoint_argument
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `audacitorch fetch`."""
     parser.add_argument("repo_id", metavar="REPO_ID", help="author/name[@revision]")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="default: the repo's name, here")
     parser.add_argument("--facts", type=Path, metavar="FILE", help="write there what the Hub tells, for check --facts")
-    parser.add_argument("--endpoint", metavar="URL", help="of the Hub (default: HF_ENDPOINT, or huggingface.co)")
+    add_endpoint_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -4,14 +4,40 @@ from __future__ import annotations
 
 import argparse
 import math
+from pathlib import Path
+from typing import Iterable, Optional
 
 from audacitorch.hosts import DEFAULT_HOST, HOSTS
 from audacitorch.trial.plan import DEFAULT_MEMORY_BYTES, DEFAULT_TIMEOUT_SECONDS
 
-SANDBOXES = ("auto", "process", "container")
-
+#: Where a model runs, by what --sandbox says.
+SANDBOXES = {
+    "auto": "a process where Torch 1.9.0 is here, else a container",
+    "process": "a process with no network, no files and bounded memory",
+    "container": "a container that holds Torch 1.9.0",
+}
 #: What --host says where every host's verdict is asked for.
 ALL_HOSTS = "all"
+TARGET_HELP = "a folder, a Hub repo id (author/name[@revision]) or its page's address"
+
+
+def add_target_argument(parser: argparse.ArgumentParser, many: bool = False) -> None:
+    """The argument TARGET, or several, and --endpoint."""
+    if many:
+        parser.add_argument("targets", nargs="+", metavar="TARGET", help=f"{TARGET_HELP}; or a folder of such folders")
+    else:
+        parser.add_argument("target", metavar="TARGET", help=TARGET_HELP)
+    add_endpoint_argument(parser)
+
+
+def add_endpoint_argument(parser: argparse.ArgumentParser) -> None:
+    """--endpoint."""
+    parser.add_argument("--endpoint", metavar="URL", help="of the Hub (default: HF_ENDPOINT, or huggingface.co)")
+
+
+def add_registry_argument(parser: argparse.ArgumentParser) -> None:
+    """--registry."""
+    parser.add_argument("--registry", type=Path, metavar="DIR", help="default: the checkout's registry/")
 
 
 def add_host_argument(parser: argparse.ArgumentParser, what: str, *more: str) -> None:
@@ -20,29 +46,52 @@ def add_host_argument(parser: argparse.ArgumentParser, what: str, *more: str) ->
     parser.add_argument("--host", choices=choices, default=DEFAULT_HOST.name, help=f"{what} (default: %(default)s)")
 
 
-def add_limit_arguments(parser: argparse.ArgumentParser) -> None:
-    """--sandbox, --timeout and --memory."""
+def add_format_argument(parser: argparse.ArgumentParser, formats: Iterable[str]) -> None:
+    """--format: one of ``formats``, the first by default."""
+    choices = tuple(formats)
+    parser.add_argument(
+        "--format", choices=choices, default=choices[0], help="of what is printed (default: %(default)s)"
+    )
+
+
+def add_jobs_argument(parser: argparse.ArgumentParser, default: int) -> None:
+    """--jobs."""
+    help_text = "models at once (default: %(default)s)"
+    parser.add_argument("--jobs", type=positive_integer, default=default, metavar="N", help=help_text)
+
+
+def add_sandbox_argument(parser: argparse.ArgumentParser) -> None:
+    """--sandbox."""
     parser.add_argument("--sandbox", choices=SANDBOXES, default="auto", help="where the model runs (default: auto)")
+
+
+def add_limit_arguments(parser: argparse.ArgumentParser) -> None:
+    """--sandbox, --timeout and --memory, of every command that runs a model."""
+    add_sandbox_argument(parser)
+    seconds, megabytes = DEFAULT_TIMEOUT_SECONDS, DEFAULT_MEMORY_BYTES >> 20
     parser.add_argument(
-        "--timeout", type=_seconds, default=DEFAULT_TIMEOUT_SECONDS, metavar="S", help="default: %(default)g"
+        "--timeout", type=seconds_above_zero, default=seconds, metavar="S", help="for one model (default: %(default)g)"
     )
     parser.add_argument(
-        "--memory", type=_megabytes, default=DEFAULT_MEMORY_BYTES >> 20, metavar="MB", help="default: %(default)d"
+        "--memory", type=positive_integer, default=megabytes, metavar="MB", help="for one model (default: %(default)d)"
     )
 
 
-def _seconds(text: str) -> float:
+def seconds_above_zero(text: str) -> float:
+    """A finite number of seconds above 0."""
+    value: Optional[float]
     try:
         value = float(text)
     except ValueError:
-        value = 0.0
-    if not math.isfinite(value) or value <= 0:
-        raise argparse.ArgumentTypeError(f"{text} is no number of seconds above 0")
+        value = None
+    if value is None or not math.isfinite(value) or value <= 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
     return value
 
 
-def _megabytes(text: str) -> int:
-    value = int(text) if text.isdecimal() else 0
+def positive_integer(text: str) -> int:
+    """A whole number above 0, below 2^30."""
+    value = int(text) if text.isascii() and text.isdecimal() and len(text) < 12 else 0
     if not 0 < value < 1 << 30:
-        raise argparse.ArgumentTypeError(f"{text} is no number of megabytes above 0")
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
     return value

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from urllib.parse import urlencode
 
-from audacitorch.commands.options import add_limit_arguments
+from audacitorch.commands.options import add_endpoint_argument, add_limit_arguments
 
 REQUESTS = "https://github.com/audacitorch/action/issues/new"
 FORM = "built-in-model-request.yml"
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `audacitorch push`."""
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a model repo")
     parser.add_argument("repo_id", metavar="author/name", help="the repo on the Hub; made where it does not exist")
-    parser.add_argument("--endpoint", metavar="URL", help="of the Hub (default: HF_ENDPOINT, or huggingface.co)")
+    add_endpoint_argument(parser)
     parser.add_argument("--private", action="store_true", help="make a new repo private")
     parser.add_argument("--message", default="Upload with audacitorch", metavar="TEXT", help="of the commit")
     parser.add_argument("--untagged", action="store_true", help="upload without the tag, as while you are debugging")

@@ -9,6 +9,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
 
+from audacitorch.commands.options import (
+    add_endpoint_argument,
+    add_format_argument,
+    add_jobs_argument,
+    add_limit_arguments,
+    add_registry_argument,
+    positive_integer,
+)
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -22,20 +31,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     refresh = _action(actions, "refresh", "look at the Hub, and at each repo that changed")
     test = _action(actions, "test", "run the models that have not been run")
-    status = _action(actions, "status", "what is new, changed, broken and quarantined, and why")
+    status = _action(actions, "status", "say what is new, changed, broken and quarantined, and why")
     publish = _action(actions, "publish", "make the built-in list, and upload it")
-    site = _action(actions, "site", "the registry as a page")
+    site = _action(actions, "site", "write the registry as a page")
     for action in (refresh, test, publish):
         action.add_argument(
             "--publish", metavar="REPO_ID", help="upload the built-in list, in one commit, if it changed"
         )
         action.add_argument("--confirm-removals", action="store_true", help="you have looked at how many models go")
-    refresh.add_argument("--workers", type=_count, metavar="N", help="repos looked at side by side")
+    refresh.add_argument("--workers", type=positive_integer, metavar="N", help="repos looked at side by side")
     _add_test_arguments(test)
     status.add_argument(
         "--since", metavar="DATE", help="2024-05-01T10:00:00Z (default: the last run that changed anything)"
     )
-    status.add_argument("--format", choices=("text", "markdown"), default="text", help="default: text")
+    add_format_argument(status, ("text", "markdown"))
     status.add_argument("--issues", metavar="OWNER/REPO", help="keep an issue on GitHub for each broken built-in")
     site.add_argument("-o", "--output", type=Path, default=Path("site"), metavar="DIR", help="default: site")
 
@@ -44,37 +53,27 @@ def _action(actions: Any, name: str, summary: str) -> argparse.ArgumentParser:
     action: argparse.ArgumentParser = actions.add_parser(
         name, help=summary, description=summary[0].upper() + summary[1:]
     )
-    action.add_argument("--registry", type=Path, metavar="DIR", help="default: the checkout's registry/")
-    action.add_argument("--endpoint", metavar="URL", help="of the Hub (default: HF_ENDPOINT, or huggingface.co)")
+    add_registry_argument(action)
+    add_endpoint_argument(action)
     return action
 
 
 def _add_test_arguments(test: argparse.ArgumentParser) -> None:
-    cores = os.cpu_count() or 1
-    test.add_argument("--jobs", type=_count, default=cores, metavar="N", help="models at once (default: %(default)s)")
+    add_jobs_argument(test, os.cpu_count() or 1)
     test.add_argument("--scheduler", default="", metavar="ADDRESS", help="of a Dask cluster that does the work")
     test.add_argument("--shard", metavar="K/N", help="do this part of it")
     test.add_argument(
-        "--plan", type=_count, metavar="N", help="print up to N parts as a workflow's matrix, run nothing"
+        "--plan", type=positive_integer, metavar="N", help="print up to N parts as a workflow's matrix, run nothing"
     )
     test.add_argument("--results", type=Path, metavar="DIR", help="put the results there, leave the records alone")
     test.add_argument(
         "--merge", type=Path, metavar="DIR", help="write results from there into the records, run nothing"
     )
-    test.add_argument("--sandbox", choices=("auto", "process", "container"), default="auto", help="where models run")
+    add_limit_arguments(test)
     test.add_argument(
-        "--timeout", type=float, default=300.0, metavar="S", help="for one model (default: %(default)g s)"
+        "--disk", type=positive_integer, default=16384, metavar="MB", help="for downloads (default: %(default)s)"
     )
-    test.add_argument("--memory", type=_count, default=8192, metavar="MB", help="for one model (default: %(default)s)")
-    test.add_argument("--disk", type=_count, default=16384, metavar="MB", help="for downloads (default: %(default)s)")
     test.add_argument("--cache", type=Path, metavar="DIR", help="where downloads lie until they are tested")
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if not 0 < value < 1 << 30:
-        raise argparse.ArgumentTypeError(f"{text} is no number above 0")
-    return value
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -7,6 +7,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from audacitorch.commands.options import (
+    add_endpoint_argument,
+    add_format_argument,
+    add_registry_argument,
+    add_sandbox_argument,
+)
+
 if TYPE_CHECKING:
     from audacitorch.github import GitHub
     from audacitorch.request.issue_event import Event
@@ -19,24 +26,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="request_command", metavar="WHAT", required=True)
     triage = commands.add_parser("triage", help="check what an issue asks for, and decide where the request stands")
     _from(triage)
-    _registry(triage)
-    _hub(triage)
+    add_registry_argument(triage)
+    add_endpoint_argument(triage)
     triage.add_argument("--decision", type=Path, metavar="FILE", help="write the decision to FILE, as JSON")
     triage.add_argument("--report", type=Path, metavar="DIR", help="write the report to DIR, in all formats")
     triage.add_argument("--dry-run", action="store_true", help="write the decision, and change nothing on GitHub")
-    triage.add_argument("--sandbox", choices=("auto", "process", "container"), default="auto", help="for the model")
+    add_sandbox_argument(triage)
     triage.set_defaults(act=_triage)
 
     apply = commands.add_parser("apply", help="show a decision on its issue: the comment and the label")
     _from(apply)
-    _hub(apply)
+    add_endpoint_argument(apply)
     apply.add_argument("--decision", type=Path, metavar="FILE", required=True, help="what triage wrote")
     apply.set_defaults(act=_apply)
 
     accept = commands.add_parser("accept", help="put the checked commit on the list, in a pull request")
     _from(accept)
-    _registry(accept)
-    _hub(accept)
+    add_registry_argument(accept)
+    add_endpoint_argument(accept)
     accept.add_argument("--commit", metavar="SHA", default="", help="the commit that is meant, as the comment shows it")
     accept.add_argument("--decision", type=Path, metavar="FILE", help="the check to accept (default: the last one)")
     accept.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
@@ -51,12 +58,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     handle.add_argument("--event", type=Path, metavar="FILE", help="default: GITHUB_EVENT_PATH")
     handle.add_argument("--dry-run", action="store_true", help="say who asks, and do nothing; 0 if they may, 1 if not")
     handle.set_defaults(issue=None)
-    _registry(handle)
-    _hub(handle)
+    add_registry_argument(handle)
+    add_endpoint_argument(handle)
     handle.set_defaults(act=_handle_comment)
 
     listing = commands.add_parser("list", help="list the open requests: age, state, verdict, whom each waits for")
-    listing.add_argument("--format", choices=("text", "markdown", "json"), default="text", help="default: text")
+    add_format_argument(listing, ("text", "markdown", "json"))
     listing.set_defaults(act=_list)
 
     collect = commands.add_parser("collect", help="write the requests that are due to files, for a job without a token")
@@ -77,14 +84,6 @@ def _from(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--event", type=Path, metavar="FILE", help="a workflow's event (default: GITHUB_EVENT_PATH)")
     source.add_argument("--issue", type=_number, metavar="N", help="the request's issue, asked of GitHub")
-
-
-def _registry(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--registry", type=Path, metavar="DIR", help="default: the checkout's registry")
-
-
-def _hub(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--endpoint", metavar="URL", help="of the Hub (default: HF_ENDPOINT, or huggingface.co)")
 
 
 def _number(text: str) -> int:

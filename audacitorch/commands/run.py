@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
-from audacitorch.commands.options import ALL_HOSTS, add_host_argument, add_limit_arguments
+from audacitorch.commands.options import ALL_HOSTS, add_host_argument, add_limit_arguments, add_target_argument
 from audacitorch.findings import ERROR
 from audacitorch.hosts import HOSTS, host_named
 from audacitorch.hosts.tracks import SAMPLE_FORMATS, tracks_of
-from audacitorch.repo.target import add_target_arguments, opened_repo
+from audacitorch.repo.target import opened_repo
 
 if TYPE_CHECKING:
     from audacitorch.render import Renderer, Rendering
@@ -34,7 +34,7 @@ _SUFFIXES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `audacitorch run`."""
-    add_target_arguments(parser)
+    add_target_argument(parser)
     parser.add_argument("audio", nargs="+", type=Path, metavar="AUDIO", help="audio files, or folders of them")
     parser.add_argument("-o", "--output", type=Path, default=Path(), metavar="DIR", help="default: this folder")
     parser.add_argument("--force", action="store_true", help="overwrite files that exist")

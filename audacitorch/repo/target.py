@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import tempfile
@@ -14,12 +13,6 @@ from audacitorch.repo.model_repo import FolderRepo, TargetError
 from audacitorch.repo.provenance import read_facts
 
 _LOOKS_LIKE_AN_ID = re.compile(r"[\w.-]+/[\w.-]+(@.+)?")
-
-
-def add_target_arguments(parser: argparse.ArgumentParser) -> None:
-    """The argument TARGET, and where the Hub is."""
-    parser.add_argument("target", metavar="TARGET", help="a folder, or a Hub repo id: author/name[@revision]")
-    parser.add_argument("--endpoint", metavar="URL", help="of the Hub (default: HF_ENDPOINT, or huggingface.co)")
 
 
 @contextmanager
