@@ -11,7 +11,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Iterator, Optional
 
-from audacitorch.commands.options import ALL_HOSTS, add_host_argument, add_limit_arguments, add_target_argument
+from audacitorch.commands.options import (
+    ALL_HOSTS,
+    add_format_argument,
+    add_host_argument,
+    add_limit_arguments,
+    add_target_argument,
+)
 from audacitorch.errors import AudacitorchError
 from audacitorch.hosts import HOSTS, host_named
 from audacitorch.repo.target import opened_repo
@@ -19,7 +25,7 @@ from audacitorch.repo.target import opened_repo
 if TYPE_CHECKING:
     from audacitorch.report.model import Report
 
-FORMATS = ("text", "json", "markdown", "github", "sarif")
+FORMATS = ("text", "json", "markdown", "html", "github", "sarif")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_host_argument(parser, "whose verdict counts", ALL_HOSTS)
     parser.add_argument("--strict", action="store_true", help="warnings count as errors")
     parser.add_argument("--ignore", action="append", default=[], metavar="RULE", help="leave out what this rule finds")
-    parser.add_argument("--format", choices=FORMATS, default="text", help="of what is printed (default: text)")
+    add_format_argument(parser, FORMATS)
     add_limit_arguments(parser)
 
 
@@ -132,6 +138,6 @@ def _render(report: Report, arguments: argparse.Namespace) -> str:
         from audacitorch.report.annotations import render
 
         return render(report, folder=_checkout_folder(arguments.target))
-    module = {"json": "jsonfile", "markdown": "markdown", "sarif": "sarif"}[arguments.format]
+    module = {"json": "jsonfile", "markdown": "markdown", "html": "html", "sarif": "sarif"}[arguments.format]
     rendered: str = import_module(f"audacitorch.report.{module}").render(report)
     return rendered

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 DATA = ROOT / "audacitorch" / "data"
 NAMES = [host.name for host in HOSTS]
 #: Pages that explain what differs between the hosts.
-PAGES = ("docs/host.md", "docs/metadata.md", "docs/action.md", "docs/rules.md", "docs/development.md")
+PAGES = ("docs/host.md", "docs/metadata.md", "docs/action.md", "docs/rules.md")
 
 
 def enums(schema: Any) -> Iterator[Any]:

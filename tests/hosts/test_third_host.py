@@ -88,7 +88,6 @@ def test_each_place_speaks_until_it_says_something_about_a_third_host(project: P
         "test_pages_name_every_host[docs/metadata.md]",
         "test_pages_name_every_host[docs/action.md]",
         "test_pages_name_every_host[docs/rules.md]",
-        "test_pages_name_every_host[docs/development.md]",
         "test_docs_rules_md_is_made_from_these_hosts",
         "test_the_action_offers_every_host",
     } == failures(project)
