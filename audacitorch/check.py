@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from audacitorch.trial.session import TrialSession, WorkerStarter
 
 #: Findings that make running the model pointless (it can't load) or unwise (it means harm).
-CONDEMNED = ("unsafe-archive", "file-access")
+CONDEMNED = ("unsafe-archive", "unusual-code", "file-access")
 NOT_RUNNABLE = ("missing-file", "lfs-pointer", "not-torchscript", "model-too-large")
 #: The host resamples anything to the model's rate; without a usable rate the trial takes the commonest.
 _ASSUMED_RATE = 44100

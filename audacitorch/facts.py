@@ -119,10 +119,11 @@ class TypeName:
 class Archive:
     """model.pt as a file.
 
-    ``kind`` is ``torchscript`` or the reason why it is not one: ``empty``, ``lfs-pointer``, ``cut-off``, ``not-a-zip``,
-    ``torch-save``, ``pickle``, ``zip-without-code``, ``unreadable``. ``unsafe`` holds one sentence for each thing that
-    makes it dangerous to unpack, ``code_problems`` the code members that could not be read as they should: kinds
-    ``unreadable`` (not even its bytes), ``too-large``, ``syntax`` (only the names of operators are known), ``version``.
+    ``kind`` is ``torchscript`` or why it is not one: ``empty``, ``lfs-pointer``, ``cut-off``, ``not-a-zip``,
+    ``torch-save``, ``pickle``, ``zip-without-code``, ``unreadable``, ``ambiguous`` (it can be read in two ways).
+    ``unsafe`` holds one sentence for each thing that makes it dangerous to unpack or that no zip writer writes,
+    ``code_problems`` what could not be read as it should: kinds ``damaged`` (not even its bytes), ``too-large``,
+    ``unusual`` (PyTorch's exporter does not write it), ``version``.
     ``parameters`` and ``buffers`` count elements, and so does ``dtypes``; ``constants`` counts tensors.
     """
 

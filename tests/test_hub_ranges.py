@@ -178,6 +178,6 @@ def test_an_archive_on_the_hub_reads_as_it_does_on_disk(local_hub: LocalHub, hub
     torch.jit.script(torch.nn.Sequential(*(torch.nn.Linear(512, 512) for _ in range(8)))).save(str(path))
     local_hub.add_repo("ann/effect", {"model.pt": path}, lfs=["model.pt"])
     with open_model(local_hub, hub_client) as remote, path.open("rb") as local:
-        assert read_archive(remote, remote.size) == read_archive(local, remote.size)
+        assert read_archive(remote, remote.size, every_header=False) == read_archive(local, remote.size)
         assert remote.requests <= 8
         assert remote.received < remote.size // 10

@@ -7,8 +7,32 @@ from dataclasses import dataclass, field
 from typing import Dict, Iterator, List, Optional, Tuple
 
 from audacitorch.archive import types
-from audacitorch.archive.schemas import type_names
+from audacitorch.archive.schemas import custom_classes, type_names
+from audacitorch.archive.source import Source, Unusual
 from audacitorch.archive.types import MAX_DEPTH, UNKNOWN, Type
+
+CUSTOM_CLASSES = "__torch__.torch.classes."
+#: What a class may be derived from; PyTorch prints no other bases.
+_BASES = ("Module", "NamedTuple", "Interface", "ModuleInterface", "Enum")
+#: Lists in a class that say what its attributes are.
+_LISTS = ("__parameters__", "__buffers__", "__annotations__", "__forward_hooks__", "__forward_pre_hooks__")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a function, its type as the code declares it."""
+
+    name: str
+    type: Type
+    has_default: bool
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a function takes, a method's own value included, and what it returns."""
+
+    parameters: Tuple[Parameter, ...]
+    returns: Type
 
 
 @dataclass
@@ -17,59 +41,109 @@ class ClassInfo:
 
     base: str
     attributes: Dict[str, Type] = field(default_factory=dict)
-    methods: Dict[str, Type] = field(default_factory=dict)
+    methods: Dict[str, Signature] = field(default_factory=dict)
     parameters: frozenset[str] = frozenset()
 
 
 @dataclass
 class Names:
-    """Classes and functions by their qualified names; members are found whatever their case, as the host does."""
+    """Classes and functions by their qualified names, and the types of the constants."""
 
     classes: Dict[str, ClassInfo] = field(default_factory=dict)
-    functions: Dict[str, Type] = field(default_factory=dict)
+    functions: Dict[str, Signature] = field(default_factory=dict)
     constants: Tuple[Type, ...] = ()
 
-    @staticmethod
-    def key(qualified: str) -> str:
-        module, _, name = qualified.rpartition(".")
-        return f"{module.lower()}.{name}"
-
     def find_class(self, qualified: str) -> Optional[ClassInfo]:
-        return self.classes.get(self.key(qualified))
+        return self.classes.get(qualified)
 
-    def find_function(self, qualified: str) -> Optional[Type]:
-        return self.functions.get(self.key(qualified))
+    def find_function(self, qualified: str) -> Optional[Signature]:
+        return self.functions.get(qualified)
 
     def parameter_names(self, qualified: str) -> frozenset[str]:
         found = self.find_class(qualified)
         return found.parameters if found else frozenset()
 
-    def collect(self, module: str, tree: ast.Module) -> None:
-        """Add what the member of the name ``module`` defines."""
-        for statement in tree.body:
-            if isinstance(statement, ast.ClassDef):
-                self.classes[self.key(f"{module}.{statement.name}")] = _class_info(statement)
-            elif isinstance(statement, ast.FunctionDef):
-                self.functions[self.key(f"{module}.{statement.name}")] = annotation(statement.returns)
+    def collect(self, source: Source) -> None:
+        """Add what a code member defines.
+
+        Raises:
+            Unusual: something is defined twice, or a class holds what PyTorch's exporter does not print.
+        """
+        for piece in source.pieces:
+            tree = source.header(piece)
+            if piece.kind == "method":
+                methods = self.classes[f"{source.module}.{piece.owner}"].methods
+                if piece.name in methods:
+                    raise Unusual(f"the method {piece.name} is there twice", piece.line)
+                methods[piece.name] = _signature(tree)
+                continue
+            qualified = f"{source.module}.{piece.name}"
+            if qualified in self.classes or qualified in self.functions:
+                raise Unusual(f"{piece.name} is defined twice", piece.line)
+            if isinstance(tree, ast.ClassDef):
+                self.classes[qualified] = _class_info(tree)
+            else:
+                self.functions[qualified] = _signature(tree)
+
+
+def _signature(tree: ast.stmt) -> Signature:
+    if not isinstance(tree, ast.FunctionDef) or tree.decorator_list:
+        raise Unusual("a function of an unknown form", tree.lineno)
+    given = tree.args
+    if given.vararg or given.kwarg or given.posonlyargs:
+        raise Unusual("a function with starred parameters", tree.lineno)
+    without = len(given.args) - len(given.defaults)
+    parameters = [
+        Parameter(one.arg, annotation(one.annotation), index >= without) for index, one in enumerate(given.args)
+    ]
+    parameters += [
+        Parameter(one.arg, annotation(one.annotation), default is not None)
+        for one, default in zip(given.kwonlyargs, given.kw_defaults)
+    ]
+    return Signature(tuple(parameters), annotation(tree.returns))
 
 
 def _class_info(statement: ast.ClassDef) -> ClassInfo:
     base = statement.bases[0] if statement.bases else None
     info = ClassInfo(base.id if isinstance(base, ast.Name) else "")
+    if (base is not None and info.base not in _BASES) or len(statement.bases) > 1 or statement.keywords:
+        raise Unusual(f"the class {statement.name} has a base that PyTorch does not print", statement.lineno)
     for inner in statement.body:
-        if isinstance(inner, ast.FunctionDef):
-            info.methods[inner.name] = annotation(inner.returns)
-        elif isinstance(inner, ast.AnnAssign) and isinstance(inner.target, ast.Name):
-            info.attributes[inner.target.id] = annotation(inner.annotation)
-        elif isinstance(inner, ast.Assign) and isinstance(inner.targets[0], ast.Subscript):
-            key = inner.targets[0].slice
-            if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                info.attributes[key.value] = annotation(inner.value)
-        elif isinstance(inner, ast.Assign) and dotted(inner.targets[0]) == "__parameters__":
-            items = inner.value.elts if isinstance(inner.value, ast.List) else []
-            values = [item.value for item in items if isinstance(item, ast.Constant)]
-            info.parameters = frozenset(value for value in values if isinstance(value, str))
+        if isinstance(inner, ast.AnnAssign) and isinstance(inner.target, ast.Name):
+            _add_attribute(info, inner.target.id, annotation(inner.annotation), inner)
+        elif isinstance(inner, ast.Assign) and len(inner.targets) == 1:
+            _class_assignment(info, statement.name, inner)
+        elif not isinstance(inner, ast.Pass):
+            raise Unusual(f"the class {statement.name} holds what PyTorch does not print", inner.lineno)
     return info
+
+
+def _add_attribute(info: ClassInfo, name: str, kind: Type, node: ast.stmt) -> None:
+    if name in info.attributes:
+        raise Unusual(f"the attribute {name!a} is there twice", node.lineno)
+    info.attributes[name] = kind
+
+
+def _class_assignment(info: ClassInfo, owner: str, inner: ast.Assign) -> None:
+    """``__parameters__ = [...]``, ``__annotations__["0"] = T``, or a member of an enumeration."""
+    target = inner.targets[0]
+    if isinstance(target, ast.Subscript) and dotted(target.value) == "__annotations__":
+        key = target.slice
+        if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            _add_attribute(info, key.value, annotation(inner.value), inner)
+            return
+    elif isinstance(target, ast.Name) and info.base == "Enum" and isinstance(inner.value, (ast.Constant, ast.UnaryOp)):
+        _add_attribute(info, target.id, UNKNOWN, inner)
+        return
+    elif isinstance(target, ast.Name) and target.id in _LISTS and isinstance(inner.value, ast.List):
+        values = [item.value for item in inner.value.elts if isinstance(item, ast.Constant)]
+        if len(values) == len(inner.value.elts):
+            if target.id == "__parameters__":
+                info.parameters = frozenset(value for value in values if isinstance(value, str))
+            return
+    elif isinstance(target, ast.Name) and isinstance(inner.value, (ast.Constant, ast.Tuple, ast.List, ast.Attribute)):
+        pass
+    raise Unusual(f"the class {owner} holds what PyTorch does not print", inner.lineno)
 
 
 def dotted(node: ast.expr) -> Optional[str]:
@@ -111,18 +185,34 @@ def _annotation(node: Optional[ast.expr], depth: int) -> Type:
     return types.NONE if name == "None" else Type(name)
 
 
-def named_types(node: ast.expr) -> Iterator[Tuple[str, int]]:
-    """Every name in an annotation with its line: constructors, plain types, qualified classes."""
+def named_types(node: ast.expr, names: Names) -> Iterator[Tuple[str, int]]:
+    """Every name in an annotation with its line: constructors, plain types, classes that are not the archive's own.
+
+    Raises:
+        Unusual: it is not an annotation as PyTorch prints it, or names a class that the archive does not define.
+    """
     waiting = [node]
     while waiting:
         one = waiting.pop()
         name = dotted(one)
         if name is not None:
-            yield name, one.lineno
+            if "." in name and not name.startswith(CUSTOM_CLASSES) and names.find_class(name) is None:
+                raise Unusual(f"the type {name[:120]}, which the archive does not define", one.lineno)
+            if name in ("torch", "ops", "__torch__", "CONSTANTS"):
+                raise Unusual(f"{name} as a type", one.lineno)
+            if "." not in name or name.startswith(CUSTOM_CLASSES):
+                yield name, one.lineno
         elif isinstance(one, ast.Subscript):
             waiting.extend((one.slice,) if _is_optional(one) else (one.value, one.slice))
         elif isinstance(one, (ast.Tuple, ast.List)):
             waiting.extend(one.elts)
+        elif not (isinstance(one, ast.Constant) and one.value is None):
+            raise Unusual("an annotation that names no type", one.lineno)
+
+
+def is_custom_class(name: str) -> bool:
+    """Whether libtorch 1.9.0 has this class, written in C++."""
+    return name in custom_classes()
 
 
 def _is_optional(node: ast.Subscript) -> bool:

@@ -1,34 +1,38 @@
-"""data.pkl and constants.pkl, read without running anything.
+"""data.pkl and constants.pkl, read without running anything, and the tensors that they hold.
 
 TorchScript pickles values with few opcodes. Here a pickle is only a description: globals are names, calls make
-``Called`` records, tensors become ``Tensor`` records, and nothing is ever imported or called. Opcodes, memo and sizes
-are bounded by the length of the pickle, which the caller bounds.
+``Called`` records, tensors become ``Tensor`` records, and nothing is ever imported or called. ``pickletools`` of the
+standard library reads the opcodes; stack, memo and sizes are bounded by the length of the pickle, which the caller
+bounds.
 """
 
 from __future__ import annotations
 
+import pickletools
 import struct
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
-#: The dtype of each storage class.
+#: The dtype of each storage class, and its elements' size in bytes.
 _DTYPES = {
-    "FloatStorage": "float32",
-    "DoubleStorage": "float64",
-    "HalfStorage": "float16",
-    "BFloat16Storage": "bfloat16",
-    "LongStorage": "int64",
-    "IntStorage": "int32",
-    "ShortStorage": "int16",
-    "CharStorage": "int8",
-    "ByteStorage": "uint8",
-    "BoolStorage": "bool",
-    "ComplexFloatStorage": "complex64",
-    "ComplexDoubleStorage": "complex128",
-    "QInt8Storage": "qint8",
-    "QUInt8Storage": "quint8",
-    "QInt32Storage": "qint32",
+    "FloatStorage": ("float32", 4),
+    "DoubleStorage": ("float64", 8),
+    "HalfStorage": ("float16", 2),
+    "BFloat16Storage": ("bfloat16", 2),
+    "LongStorage": ("int64", 8),
+    "IntStorage": ("int32", 4),
+    "ShortStorage": ("int16", 2),
+    "CharStorage": ("int8", 1),
+    "ByteStorage": ("uint8", 1),
+    "BoolStorage": ("bool", 1),
+    "ComplexFloatStorage": ("complex64", 8),
+    "ComplexDoubleStorage": ("complex128", 16),
+    "QInt8Storage": ("qint8", 1),
+    "QUInt8Storage": ("quint8", 1),
+    "QInt32Storage": ("qint32", 4),
 }
+#: What Torch 1.9.0 can hold in a tensor.
+KNOWN_DTYPES = frozenset(dtype for dtype, _ in _DTYPES.values())
 
 
 class Unreadable(Exception):
@@ -49,6 +53,7 @@ class Tensor:
     dtype: str
     shape: Tuple[int, ...]
     storage: str
+    itemsize: int = 1
 
     @property
     def elements(self) -> int:
@@ -81,52 +86,44 @@ class _Mark:
 _MARK = _Mark()
 
 
-def describe(pickled: bytes) -> Any:
-    """The value that ``pickled`` describes, made of plain values, ``Tensor``, ``Object``, ``Global`` and ``Called``.
+@dataclass(frozen=True)
+class Pickled:
+    """The value that a pickle describes, and the names of all classes and functions in it."""
+
+    value: Any
+    globals: frozenset[str]
+
+
+def describe(pickled: bytes) -> Pickled:
+    """What ``pickled`` holds, made of plain values, ``Tensor``, ``Object``, ``Global`` and ``Called``.
 
     Raises:
         Unreadable: it is cut off, damaged, or uses opcodes that TorchScript never writes.
     """
+    machine = _Machine()
     try:
-        return _Machine(pickled).run()
-    except (IndexError, struct.error, UnicodeDecodeError, TypeError, ValueError, KeyError, OverflowError) as error:
+        for opcode, argument, _ in pickletools.genops(pickled):
+            handler = _HANDLERS.get(opcode.name)
+            if handler is None:
+                raise Unreadable(f"it has the opcode {opcode.name}, which TorchScript never writes")
+            handler(machine, argument)
+        return Pickled(machine.stack[-1], frozenset(machine.globals))
+    except (IndexError, struct.error, UnicodeError, TypeError, ValueError, KeyError, OverflowError) as error:
         raise Unreadable("it is cut off or damaged") from error
 
 
 class _Machine:
-    """The stack machine of the pickle protocol, for the opcodes that TorchScript's pickler emits."""
+    """The stack machine of the pickle protocol, for the opcodes that TorchScript's pickler writes."""
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.at = 0
+    def __init__(self) -> None:
         self.stack: List[Any] = []
         self.memo: Dict[int, Any] = {}
+        self.globals: Set[str] = set()
 
-    def run(self) -> Any:
-        while True:
-            opcode = self.data[self.at]
-            self.at += 1
-            if opcode == 0x2E:
-                return self.stack[-1]
-            handler = _HANDLERS.get(opcode)
-            if handler is None:
-                raise Unreadable(f"it has the opcode 0x{opcode:02x}, which TorchScript never writes")
-            handler(self)
-
-    def raw(self, count: int) -> bytes:
-        if count < 0 or self.at + count > len(self.data):
-            raise IndexError(count)
-        self.at += count
-        return self.data[self.at - count : self.at]
-
-    def number(self, layout: str) -> Any:
-        return struct.unpack(layout, self.raw(struct.calcsize(layout)))[0]
-
-    def line(self) -> str:
-        end = self.data.index(b"\n", self.at)
-        text = self.data[self.at : end].decode("utf-8")
-        self.at = end + 1
-        return text
+    def named(self, argument: str) -> None:
+        name = argument.replace(" ", ".", 1)
+        self.globals.add(name)
+        self.stack.append(Global(name))
 
     def since_mark(self) -> List[Any]:
         index = len(self.stack) - 1
@@ -148,6 +145,13 @@ class _Machine:
         if isinstance(self.stack[-1], list):
             self.stack[-1].extend(values)
 
+    def tuple(self, count: int) -> None:
+        values = tuple(self.stack[len(self.stack) - count :])
+        if len(values) < count:
+            raise IndexError(count)
+        del self.stack[len(self.stack) - count :]
+        self.stack.append(values)
+
     def reduce(self) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
         self.stack.append(_called(function, arguments))
@@ -162,109 +166,136 @@ class _Machine:
         if isinstance(self.stack[-1], Object):
             self.stack[-1].state = state
 
+    def set_item(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self.set_items([key, value])
+
+    def append_one(self) -> None:
+        value = self.stack.pop()
+        self.append([value])
+
 
 def _called(function: Any, arguments: Any) -> Any:
     """What a call makes: a tensor, an object, or a note of the call."""
     name = function.name if isinstance(function, Global) else ""
-    if name in ("torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_qtensor"):
-        storage, _, shape = arguments[:3]
-        if isinstance(storage, tuple) and len(storage) > 2 and isinstance(shape, tuple):
-            kind = storage[1].name.rpartition(".")[2] if isinstance(storage[1], Global) else "?"
-            sizes = tuple(length for length in shape if isinstance(length, int))
-            return Tensor(_DTYPES.get(kind, kind), sizes, str(storage[2]))
+    if name.startswith("torch._utils._rebuild_") and isinstance(arguments, tuple) and len(arguments) > 2:
+        tensor = _tensor(name, arguments)
+        if tensor is not None:
+            return tensor
     if name == "torch._utils._rebuild_parameter" and isinstance(arguments, tuple) and arguments:
         return arguments[0]
     if name == "collections.OrderedDict":
         return {}
-    if name.startswith("torch.jit._pickle.build_") and isinstance(arguments, tuple) and arguments:
-        return arguments[0]  # a typed list: its elements
-    if name == "torch.jit._pickle.restore_type_tag" and isinstance(arguments, tuple) and arguments:
-        return arguments[0]
+    if name.startswith("torch.jit._pickle.") and isinstance(arguments, tuple) and arguments:
+        return arguments[0]  # a typed list, or a container with its type: the container
     if name.startswith("__torch__."):
         return Object(name, arguments)
     return Called(function, arguments)
 
 
-def _push(make: Callable[[_Machine], Any]) -> Callable[[_Machine], None]:
-    return lambda machine: machine.stack.append(make(machine))
+def _tensor(function: str, arguments: Tuple[Any, ...]) -> Optional[Tensor]:
+    """A tensor: storage, offset, shape, …; ``_rebuild_tensor_v3`` gives the dtype at the end."""
+    storage, _, shape = arguments[:3]
+    if not (isinstance(storage, tuple) and len(storage) > 2 and isinstance(shape, tuple)):
+        return None
+    kind = storage[1].name.rpartition(".")[2] if isinstance(storage[1], Global) else "?"
+    dtype, itemsize = _DTYPES.get(kind, (kind, 1))
+    if function.endswith("_v3") and len(arguments) > 6 and isinstance(arguments[6], Global):
+        dtype, itemsize = arguments[6].name.rpartition(".")[2], 1
+    return Tensor(dtype, tuple(length for length in shape if isinstance(length, int)), str(storage[2]), itemsize)
 
 
-def _global(machine: _Machine) -> Global:
-    module = machine.line()
-    return Global(f"{module}.{machine.line()}")
+def _push(machine: _Machine, argument: Any) -> None:
+    machine.stack.append(argument)
 
 
-def _memoize(layout: str) -> Callable[[_Machine], None]:
-    def put(machine: _Machine) -> None:
-        machine.memo[machine.number(layout)] = machine.stack[-1]
-
-    return put
+def _constant(make: Callable[[], Any]) -> Callable[[_Machine, Any], None]:
+    return lambda machine, argument: machine.stack.append(make())
 
 
-def _tuple(count: Optional[int]) -> Callable[[_Machine], None]:
-    def make(machine: _Machine) -> None:
-        if count is None:
-            machine.stack.append(tuple(machine.since_mark()))
-            return
-        values = tuple(machine.stack[len(machine.stack) - count :])
-        if len(values) < count:
-            raise IndexError(count)
-        del machine.stack[len(machine.stack) - count :]
-        machine.stack.append(values)
-
-    return make
+def _memoize(machine: _Machine, argument: Any) -> None:
+    machine.memo[argument] = machine.stack[-1]
 
 
-def _one_item(machine: _Machine) -> None:
-    value, key = machine.stack.pop(), machine.stack.pop()
-    machine.set_items([key, value])
+def _recall(machine: _Machine, argument: Any) -> None:
+    machine.stack.append(machine.memo[argument])
 
 
-def _one_element(machine: _Machine) -> None:
-    machine.append([machine.stack.pop()])
+def _nothing(machine: _Machine, argument: Any) -> None:
+    pass
 
 
-def _skip_protocol(machine: _Machine) -> None:
-    machine.raw(1)
-
-
-def _drop(machine: _Machine) -> None:
-    machine.stack.pop()
-
-
-_HANDLERS: Dict[int, Callable[[_Machine], None]] = {
-    0x80: _skip_protocol,
-    ord("("): _push(lambda machine: _MARK),
-    ord("c"): _push(_global),
-    ord("N"): _push(lambda machine: None),
-    0x88: _push(lambda machine: True),
-    0x89: _push(lambda machine: False),
-    ord("K"): _push(lambda machine: machine.number("<B")),
-    ord("M"): _push(lambda machine: machine.number("<H")),
-    ord("J"): _push(lambda machine: machine.number("<i")),
-    0x8A: _push(lambda machine: int.from_bytes(machine.raw(machine.number("<B")), "little", signed=True)),
-    ord("G"): _push(lambda machine: machine.number(">d")),
-    ord("X"): _push(lambda machine: machine.raw(machine.number("<I")).decode("utf-8", "surrogateescape")),
-    ord("U"): _push(lambda machine: machine.raw(machine.number("<B"))),
-    ord("T"): _push(lambda machine: machine.raw(machine.number("<i"))),
-    ord(")"): _push(lambda machine: ()),
-    0x85: _tuple(1),
-    0x86: _tuple(2),
-    0x87: _tuple(3),
-    ord("t"): _tuple(None),
-    ord("]"): _push(lambda machine: []),
-    ord("}"): _push(lambda machine: {}),
-    ord("e"): lambda machine: machine.append(machine.since_mark()),
-    ord("a"): _one_element,
-    ord("u"): lambda machine: machine.set_items(machine.since_mark()),
-    ord("s"): _one_item,
-    ord("q"): _memoize("<B"),
-    ord("r"): _memoize("<I"),
-    ord("h"): _push(lambda machine: machine.memo[machine.number("<B")]),
-    ord("j"): _push(lambda machine: machine.memo[machine.number("<I")]),
-    ord("Q"): lambda machine: None,  # BINPERSID: the tuple that names a storage stands for it
-    ord("R"): _Machine.reduce,
-    0x81: _Machine.new_object,
-    ord("b"): _Machine.build,
-    ord("0"): _drop,
+_HANDLERS: Dict[str, Callable[[_Machine, Any], None]] = {
+    "PROTO": _nothing,
+    "STOP": _nothing,
+    "BINPERSID": _nothing,  # the tuple that names a storage stands for it
+    "MARK": _constant(lambda: _MARK),
+    "GLOBAL": lambda machine, argument: machine.named(argument),
+    "NONE": _constant(lambda: None),
+    "NEWTRUE": _constant(lambda: True),
+    "NEWFALSE": _constant(lambda: False),
+    **dict.fromkeys(("BININT1", "BININT2", "BININT", "LONG1", "BINFLOAT"), _push),
+    **dict.fromkeys(("BINUNICODE", "SHORT_BINSTRING", "BINSTRING"), _push),
+    "EMPTY_TUPLE": _constant(tuple),
+    "EMPTY_LIST": _constant(list),
+    "EMPTY_DICT": _constant(dict),
+    "TUPLE1": lambda machine, argument: machine.tuple(1),
+    "TUPLE2": lambda machine, argument: machine.tuple(2),
+    "TUPLE3": lambda machine, argument: machine.tuple(3),
+    "TUPLE": lambda machine, argument: machine.stack.append(tuple(machine.since_mark())),
+    "APPENDS": lambda machine, argument: machine.append(machine.since_mark()),
+    "APPEND": lambda machine, argument: machine.append_one(),
+    "SETITEMS": lambda machine, argument: machine.set_items(machine.since_mark()),
+    "SETITEM": lambda machine, argument: machine.set_item(),
+    **dict.fromkeys(("BINPUT", "LONG_BINPUT"), _memoize),
+    **dict.fromkeys(("BINGET", "LONG_BINGET"), _recall),
+    "REDUCE": lambda machine, argument: machine.reduce(),
+    "NEWOBJ": lambda machine, argument: machine.new_object(),
+    "BUILD": lambda machine, argument: machine.build(),
+    "POP": lambda machine, argument: machine.stack.pop(),
 }
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The tensors of a module tree: elements that are parameters, that are buffers, and of each dtype."""
+
+    root_type: Optional[str]
+    parameters: int
+    buffers: int
+    dtypes: Dict[str, int]
+    tensors: Tuple[Tensor, ...]
+
+
+def count_tensors(root: Any, parameter_names: Callable[[str], frozenset[str]]) -> Contents:
+    """Walk everything below ``root``; ``parameter_names`` gives the attributes of a class that are parameters."""
+    parameters = buffers = 0
+    dtypes: Dict[str, int] = {}
+    tensors: List[Tensor] = []
+    for tensor, trained in _tensors(root, parameter_names):
+        tensors.append(tensor)
+        dtypes[tensor.dtype] = dtypes.get(tensor.dtype, 0) + tensor.elements
+        parameters += tensor.elements if trained else 0
+        buffers += 0 if trained else tensor.elements
+    root_type = root.type if isinstance(root, Object) else None
+    return Contents(root_type, parameters, buffers, dtypes, tuple(tensors))
+
+
+def _tensors(root: Any, parameter_names: Callable[[str], frozenset[str]]) -> Iterator[Tuple[Tensor, bool]]:
+    """Every tensor once, and whether it is a parameter."""
+    seen = set()
+    waiting: List[Tuple[Any, bool]] = [(root, False)]
+    while waiting:
+        value, trained = waiting.pop()
+        if not isinstance(value, (Tensor, Object, Called, dict, list, tuple)) or id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, Tensor):
+            yield value, trained
+        elif isinstance(value, Object) and isinstance(value.state, dict):
+            names = parameter_names(value.type)
+            waiting.extend((inner, name in names) for name, inner in reversed(list(value.state.items())))
+        elif isinstance(value, (Object, Called)):
+            waiting.append((value.state if isinstance(value, Object) else value.arguments, False))
+        else:
+            waiting.extend((inner, False) for inner in (value.values() if isinstance(value, dict) else value))

@@ -1,8 +1,10 @@
-"""What a file is that is no zip archive, told from its first bytes and never by loading it."""
+"""What a file is that is not a TorchScript archive, told from its first bytes or its members, never by loading it."""
 
 from __future__ import annotations
 
-from typing import Tuple
+from typing import Sequence, Tuple
+
+from audacitorch.archive.unsafe import shown
 
 HEAD = 1024
 
@@ -20,6 +22,7 @@ _SIGNATURES: Tuple[Tuple[bytes, str], ...] = (
     (b"\x7fELF", "a program"),
     (b"%PDF", "a PDF document"),
 )
+_FLATBUFFERS = {b"PTMF": "mobile PyTorch (.ptl)", b"TFL3": "TensorFlow Lite", b"ET12": "ExecuTorch"}
 _LFS = b"version https://git-lfs.github.com/spec/"
 _OLD_TORCH_SAVE = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the magic number that torch.save pickles first
 
@@ -39,9 +42,18 @@ def sniff(head: bytes) -> Tuple[str, str]:
     for signature, description in _SIGNATURES:
         if head.startswith(signature):
             return "not-a-zip", f"it is {description}"
+    if _is_onnx(head):
+        return "not-a-zip", "it is an ONNX model"
+    if head[4:8] in (b"PTMF", b"TFL3", b"ET12"):
+        return "not-a-zip", f"it is a {_FLATBUFFERS[head[4:8]]} model"
     if head[8:9] == b"{" and 0 < int.from_bytes(head[:8], "little") < 1 << 27:
         return "not-a-zip", "it is a safetensors file: weights without a program"
     return "not-a-zip", _text(head)
+
+
+def _is_onnx(head: bytes) -> bool:
+    """A protocol buffer whose first field is a small version number, and whose next ones name the producer."""
+    return head[:1] == b"\x08" and head[1:2] < b"\x20" and head[2:3] in (b"\x12", b"\x1a", b"\x22", b"\x3a", b"B")
 
 
 def _is_pickle(head: bytes) -> bool:
@@ -60,5 +72,26 @@ def _text(head: bytes) -> str:
     try:
         head.decode("ascii")
     except UnicodeDecodeError:
-        return "it is no zip archive"
+        return "it is not a zip archive"
     return "it is a text"
+
+
+def zip_without_code(names: Sequence[str]) -> str:
+    """What a zip file is that is neither TorchScript nor of ``torch.save``, by the names of its members."""
+    if not names:
+        return "it is a zip archive without members"
+    last = {name.rpartition("/")[2] for name in names}
+    if any(name.endswith("serialized_exported_program.json") or "/models/" in name for name in names):
+        return "it is a program of torch.export (.pt2), not TorchScript"
+    inner = next((name for name in names if name.endswith(("model.pt", ".pt", ".ptl", ".jit", ".pth", ".zip"))), None)
+    if inner is not None:
+        return f"it is a zip archive that holds {shown(inner)}: unzip it once more and use that file"
+    if {"constants.pkl", "data.pkl"} <= last:
+        return "its members lie one folder too deep, as in an archive that was unzipped and zipped again"
+    if "bytecode.pkl" in last:
+        return "it is a model of the mobile interpreter (.ptl) without TorchScript code"
+    if "keras_metadata.pb" in last or "saved_model.pb" in last:
+        return "it is a TensorFlow model"
+    if "/" not in names[0]:
+        return "it is a zip archive, but its members lie in no folder"
+    return "it is a zip archive, but not one of TorchScript"

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from typing import Dict, Iterable, Iterator, List, Tuple
 
-from audacitorch.archive.container import DEFLATED, LOCAL_HEADER, STORED, Member
+from audacitorch.archive.members import DEFLATED, STORED, Member
 
 #: Nothing that a model needs unpacks to more, and nothing packs better than 1:1000.
 MAX_UNPACKED = 1 << 33
 MAX_RATIO = 1000
+_CODE_MEMBERS = re.compile(r"code/__torch__(?:/[A-Za-z_]\w*)*\.py", re.ASCII)
+#: What PyTorch 1.4 to 2.x writes into an archive, below the folder of the first member.
+_KNOWN_MEMBERS = re.compile(
+    r"data\.pkl|constants\.pkl|version|byteorder|bytecode\.pkl|traced_inputs\.pkl|mobile_debug_handles\.pkl"
+    r"|\.data/(?:version|serialization_id)|\.format_version|\.storage_alignment"
+    r"|(?:data|constants|bytecode|traced_inputs|tensors)/[0-9]{1,9}|extra/[^\0]+"
+    r"|code/__torch__(?:/[A-Za-z_]\w*)*\.py\.debug_pkl"
+    r"|(?:bytecode|data|constants|traced_inputs)\.debug_pkl",
+    re.ASCII,
+)
 
 
 def unsafe_reasons(members: List[Member], size: int) -> Tuple[str, ...]:
-    """One sentence for each thing that makes the archive dangerous to unpack, at most a dozen of a kind."""
-    reasons = [*_bad_names(members), *_bad_storage(members), *_overlaps(members, size)]
+    """One sentence for each thing that makes the members dangerous to unpack, at most a dozen of a kind."""
+    reasons = [*_bad_names(members), *_bad_storage(members)]
     unpacked = sum(member.size for member in members)
     if unpacked > MAX_UNPACKED or unpacked > max(1 << 24, size * MAX_RATIO):
         reasons.append(f"It unpacks to {unpacked:,} bytes from {size:,}.")
@@ -26,6 +37,11 @@ def _first(sentences: Iterable[str], most: int = 12) -> Iterator[str]:
             yield f"{sentence} There are more like this."
             return
         yield sentence
+
+
+def is_code(path: str) -> bool:
+    """Whether Torch would look for a class's or function's code in the member of this path."""
+    return _CODE_MEMBERS.fullmatch(path) is not None
 
 
 def _bad_names(members: List[Member]) -> Iterator[str]:
@@ -66,20 +82,15 @@ def _bad_storage(members: List[Member]) -> Iterator[str]:
     )
 
 
-def _overlaps(members: List[Member], size: int) -> Iterator[str]:
-    """Members that share bytes of the file, as bombs of the newer kind do, or lie beyond its end."""
+def unknown_members(members: List[Member], top: str) -> Tuple[str, ...]:
+    """One sentence for each member that PyTorch neither writes nor looks for, or that lies where it looks for none."""
 
-    def sentences() -> Iterator[str]:
-        end, before = 0, ""
-        for member in sorted(members, key=lambda one: (one.offset, one.packed)):
-            if member.offset < end:
-                yield f"The members {shown(before)} and {shown(member.name)} share bytes."
-            end = max(end, member.offset + LOCAL_HEADER + member.packed)
-            before = member.name
-            if end > size:
-                yield f"The member {shown(member.name)} lies beyond the end of the file."
+    def is_known(name: str) -> bool:
+        path = name[len(top) :]
+        return name.startswith(top) and (is_code(path) or _KNOWN_MEMBERS.fullmatch(path) is not None)
 
-    yield from _first(sentences())
+    odd = (member.name for member in members if not is_known(member.name))
+    return tuple(_first(f"The member {shown(name)} is not one that PyTorch writes." for name in odd))
 
 
 def shown(name: str) -> str:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from audacitorch.archive import container, read_archive
-from audacitorch.archive.container import Member, MemberError, NotAZip
+from audacitorch.archive import read_archive
+from audacitorch.archive.layout import NotAZip, read_layout
+from audacitorch.archive.members import Member, MemberError
 from audacitorch.backport.members import Plan, Unreadable, make_plan, summary
 from audacitorch.backport.writer import ZipWriter
 from audacitorch.errors import AudacitorchError
@@ -21,7 +22,7 @@ from audacitorch.hosts import DEFAULT_HOST
 
 #: Problems with code that leave something unseen: such an archive is not rewritten.
 _DTYPE_HINT = "Convert the tensors before you export the model, for instance with x.to(torch.int32)."
-_UNSEEN = ("unreadable", "too-large")
+_UNSEEN = ("damaged", "too-large", "unusual")
 
 
 class BackportError(AudacitorchError):
@@ -58,7 +59,7 @@ def backport(model: Path, output: Path, force: bool = False) -> Backported:
     """Write ``model`` to ``output`` as an archive for Torch 1.9.0; a byte for byte copy where there is nothing to do.
 
     Raises:
-        BackportError: the model is no TorchScript archive, is unsafe or too large, or can't be read; the output is
+        BackportError: the model is not a TorchScript archive, is unsafe or too large, or can't be read; the output is
             the model itself, is there already without ``force``, or can't be written.
     """
     _require_writable(model, output, force)
@@ -91,7 +92,7 @@ def _convert(file: BinaryIO, size: int, model: Path, output: Path) -> Backported
     archive = read_archive(file, size)
     _require_safe(archive, model)
     try:
-        members = container.read_members(file, size)
+        members = read_layout(file, size).members
         plan = make_plan(file, archive, members)
         made = [folder for folder in (output.parent, *output.parent.parents) if not folder.exists()]
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -144,10 +145,10 @@ def _require_safe(archive: Archive, model: Path) -> None:
     if archive.kind == "lfs-pointer":
         raise BackportError(f"{model} is a Git LFS pointer, not the model: run 'git lfs pull'")
     if archive.kind != "torchscript":
-        raise BackportError(f"{model} is no TorchScript archive: {archive.detail}")
+        raise BackportError(f"{model} is not a TorchScript archive: {archive.detail}")
     unseen = [problem.message for problem in archive.code_problems if problem.kind in _UNSEEN]
     for sentence in (*archive.unsafe, *unseen):
-        raise BackportError(f"{model} is not safe to unpack: {sentence}")
+        raise BackportError(f"{model} can't be rewritten: {sentence}")
     if archive.size >= DEFAULT_HOST.size_limit:
         raise BackportError(
             f"{model} has {archive.size:,} bytes; Audacity takes at most {DEFAULT_HOST.size_limit - 1:,}"

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import ast
-import keyword
-import re
-import warnings
 from dataclasses import dataclass
-from typing import Iterator, List, Match, NamedTuple, Optional, Tuple
+from typing import Iterator, List, NamedTuple, Optional, Tuple
 
-#: A letter that no exporter writes: it makes no word of Python, and takes the place of one letter.
-STAND_IN = "ǂ"
-_WORDS = "|".join(sorted(keyword.kwlist))
-_WORD_AS_NAME = re.compile(rf"\.({_WORDS})\b|^\s+({_WORDS})(?= : )", re.MULTILINE)
+from audacitorch.archive.source import Source, Unusual
 
 
 class Parsed(NamedTuple):
@@ -20,6 +14,7 @@ class Parsed(NamedTuple):
 
     tree: ast.Module
     text: str
+    source: Source
 
 
 @dataclass
@@ -29,26 +24,21 @@ class Member:
     name: str
     module: str
     text: str
-    parsed: Optional[Parsed] = None
 
 
-def parse(text: str) -> Optional[Parsed]:
-    """The syntax tree of ``text``, or of a text that differs in letters only; None where Python can't read it."""
-    if "\r" in text or STAND_IN in text:
+def parse(member: Member) -> Optional[Parsed]:
+    """A member's syntax tree; None where it holds what PyTorch's exporter does not print."""
+    tree = ast.Module(body=[], type_ignores=[])
+    try:
+        source = Source(f"code/{member.module.replace('.', '/')}.py", member.text.encode())
+        for piece in source.pieces:
+            statement = source.tree(piece)
+            owner = tree.body[-1] if piece.kind == "method" else tree
+            if isinstance(owner, (ast.ClassDef, ast.Module)):
+                owner.body.append(statement)
+    except Unusual:
         return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for source in (text, _WORD_AS_NAME.sub(_as_name, text)):
-            try:
-                return Parsed(ast.parse(source), source)
-            except (SyntaxError, ValueError, RecursionError, MemoryError):
-                continue
-    return None
-
-
-def _as_name(found: Match[str]) -> str:
-    """A module may have an attribute named as one of Python's words; of its length, another name takes its place."""
-    return found[0][:-1] + STAND_IN
+    return Parsed(tree, source.parsed_member(), source)
 
 
 def functions_of(module: str, tree: ast.Module) -> Iterator[Tuple[ast.FunctionDef, Optional[str]]]:

@@ -1,8 +1,10 @@
 """What stands in for newer operators: other names, arguments to leave out, and functions in TorchScript.
 
-The functions' text is data (``data/backport.torchscript``); an archive gets those that it needs as a code member of its
-own. Each has its operator's parameters, names and defaults included, so that a call needs another name and no more. The
-comment above a function says for which operators it stands:
+The functions' text is data: ``data/backport.torchscript`` is what people change, ``data/backport-printed.torchscript``
+the same as PyTorch's exporter prints it (``scripts/make-backport-functions``), which is all that an archive may hold.
+An archive gets those that it needs as a code member of its own. Each has its operator's parameters, names and defaults
+included, so that a call needs another name and no more. The comment above a function says for which operators it
+stands:
 
 - ``# replaces aten::f``: where 1.9.0 takes no such call;
 - ``# widens aten::f: what``: also where 1.9.0 takes it, because newer versions do more;
@@ -14,18 +16,18 @@ None of them calls ``aten::div`` or ``aten::full``, which mean something else in
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 from typing import Dict, Iterable, List, NamedTuple, Tuple
 
 from audacitorch.archive import schemas
-from audacitorch.archive.environment import Arguments, Ref, argument
-from audacitorch.archive.infer import Function
+from audacitorch.archive.inference import Arguments, Inference
 from audacitorch.archive.names import annotation
-from audacitorch.archive.notation import Formal, Schema
+from audacitorch.archive.schemas import Formal, Schema
 from audacitorch.archive.types import NO, UNKNOWN, Type
 
-_DATA = Path(__file__).parent.parent / "data" / "backport.torchscript"
+_DATA = Path(__file__).parent.parent / "data"
 #: How the functions name their own member; the name is changed where an archive has such a member already.
 MODULE = "audacitorch_backport"
 
@@ -129,16 +131,23 @@ class Equivalent(NamedTuple):
 @cache
 def functions() -> Dict[str, Equivalent]:
     """Every function, by its name."""
-    text = _DATA.read_text(encoding="utf-8")
+    text = (_DATA / "backport.torchscript").read_text(encoding="utf-8")
     lines = text.splitlines(keepends=True)
+    printed = _printed()
     found: Dict[str, Equivalent] = {}
     for statement in ast.parse(text).body:
         if isinstance(statement, ast.FunctionDef):
-            source = "".join(lines[statement.lineno - 1 : statement.end_lineno])
             above = lines[statement.lineno - 2] if statement.lineno > 1 else ""
             how, operators, about = _purpose(above.rstrip("\n"))
-            found[statement.name] = Equivalent(source, _schema(statement), operators, how, about)
+            found[statement.name] = Equivalent(printed[statement.name], _schema(statement), operators, how, about)
     return found
+
+
+def _printed() -> Dict[str, str]:
+    """Every function's text as PyTorch's exporter prints it."""
+    text = (_DATA / "backport-printed.torchscript").read_text(encoding="utf-8")
+    parts = re.split(r"(?m)^(?=def )", text)
+    return {part[len("def ") : part.index("(")]: part for part in parts if part}
 
 
 def _purpose(comment: str) -> Tuple[str, Tuple[str, ...], str]:
@@ -184,19 +193,17 @@ def raising(operator: str) -> Tuple[str, ...]:
     return _by_purpose().get(("raises", operator), ())
 
 
-class Typed(Function):
+class Typed(Inference):
     """Follows a function as the archive's reader does, and knows what newer operators return."""
 
-    def call(self, callee: Ref, given: Arguments, node: ast.expr) -> Type:
-        kind = super().call(callee, given, node)
+    def call(self, operator: str, given: Arguments, node: ast.expr) -> Type:
+        kind = super().call(operator, given, node)
         if kind != UNKNOWN or given is None:
             return kind
-        if callee.receiver is not None:
-            given = (argument(callee.receiver, "self"), *given)
-        renamed = RENAMED.get(callee.name)
+        renamed = RENAMED.get(operator)
         if renamed is not None:
             return schemas.match(f"aten::{renamed}", given).returns
-        for function in replacing(callee.name):
+        for function in replacing(operator):
             if schemas.fits(schema_of(function), given) != NO:
                 return schema_of(function).returns
         return kind
@@ -222,6 +229,6 @@ def member_text(wanted: Iterable[str], module: str) -> str:
         if name not in needed:
             needed.append(name)
             source = functions()[name].source
-            waiting.extend(other for other in functions() if f"__torch__.{MODULE}.{other}(" in source)
+            waiting.extend(re.findall(rf"__torch__\.{MODULE}\.(\w+)", source))
     text = "".join(function.source for name, function in functions().items() if name in needed)
     return text.replace(f"__torch__.{MODULE}.", f"__torch__.{module}.")

@@ -6,11 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import BinaryIO, Dict, List, Optional, Set
 
-from audacitorch.archive import container, pickles, schemas
-from audacitorch.archive.container import Member, MemberError
-from audacitorch.archive.contents import count_tensors
+from audacitorch.archive import pickles, schemas
+from audacitorch.archive.members import Member, MemberError, read_contents
 from audacitorch.archive.names import Names
+from audacitorch.archive.pickles import count_tensors
 from audacitorch.archive.types import TENSOR, UNKNOWN
+from audacitorch.archive.unsafe import is_code
 from audacitorch.backport import equivalents
 from audacitorch.backport.edits import Member as CodeMember
 from audacitorch.backport.recipes import Exporter
@@ -73,11 +74,7 @@ class _Planner:
         self.file = file
         self.archive = archive
         self.top = members[0].name.partition("/")[0] + "/"
-        self.below = {
-            member.name[len(self.top) :].lower(): member
-            for member in reversed(members)
-            if member.name[: len(self.top)].lower() == self.top.lower()
-        }
+        self.below = {member.name[len(self.top) :]: member for member in members if member.name.startswith(self.top)}
         self.result = Plan(top=self.top)
 
     def plan(self) -> Plan:
@@ -90,7 +87,7 @@ class _Planner:
 
     def read(self, members: List[Member]) -> Dict[str, bytes]:
         contents: Dict[str, bytes] = {}
-        for member, content in container.read_contents(self.file, members):
+        for member, content in read_contents(self.file, members):
             if isinstance(content, MemberError):
                 raise Unreadable(f"{member.name}: {content}")
             contents[member.name] = content
@@ -105,11 +102,10 @@ class _Planner:
                     self.result.contents[self.below[path].name] = f"{DEFAULT_HOST.newest_format}\n".encode()
 
     def rewrite_code(self) -> None:
-        sources = [member for path, member in self.below.items() if path.endswith(".py")]
+        sources = [member for path, member in self.below.items() if is_code(path)]
         code = [
             CodeMember(name, self.module_of(name), self.without_records(name, text.decode("utf-8")))
             for name, text in self.read(sources).items()
-            if _is_text(text)
         ]
         module = self.free_module()
         done = rewrite(code, self.names(), self.result.format_version, self.exporter(), module)
@@ -139,13 +135,12 @@ class _Planner:
         return Exporter(newer, floors)
 
     def module_of(self, name: str) -> str:
-        path = name[len(self.top) : -len(".py")]
-        return (path[5:] if path[:5].lower() == "code/" else path).replace("/", ".")
+        return name[len(f"{self.top}code/") : -len(".py")].replace("/", ".")
 
     def free_module(self) -> str:
         """A name for the functions' member that no member and no class of the archive has."""
         number, module = 0, equivalents.MODULE
-        while any(path.startswith(f"code/__torch__/{module}") for path in self.below):
+        while any(path.lower().startswith(f"code/__torch__/{module}") for path in self.below):
             number += 1
             module = f"{equivalents.MODULE}_{number}"
         return module
@@ -156,7 +151,7 @@ class _Planner:
         if member is None or member.size > _LARGEST_DEBUG:
             return ()
         try:
-            return pickles.describe(self.read([member])[member.name])
+            return pickles.describe(self.read([member])[member.name]).value
         except pickles.Unreadable:
             return ()
 
@@ -192,18 +187,10 @@ class _Planner:
 
     def has_newer_debug(self, debug: List[Member]) -> bool:
         small = [member for member in debug if max(member.size, member.packed) <= _LARGEST_DEBUG]
-        for _, content in container.read_contents(self.file, small):
+        for _, content in read_contents(self.file, small):
             if isinstance(content, bytes) and _NEWER_DEBUG in content:
                 return True
         return len(small) < len(debug)
-
-
-def _is_text(content: bytes) -> bool:
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def summary(plan: Plan, before: Optional[int]) -> Counter[str]:

@@ -7,17 +7,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Dict, Iterator, List, Optional, Set, Tuple
 
-from audacitorch.archive.code import MAX_PARSED, MAX_PARSED_MEMBER
-from audacitorch.archive.environment import Arguments, TooMuchWork
+from audacitorch.archive.inference import Arguments
 from audacitorch.archive.names import Names, dotted
+from audacitorch.archive.source import Unusual
 from audacitorch.backport import unions
 from audacitorch.backport.edits import Edits, Member, functions_of, parse
 from audacitorch.backport.equivalents import Typed
 from audacitorch.backport.recipes import Change, Exporter, Recipes, Remark, Site
 
 _CONJUGATES = frozenset(f"aten::{name}" for name in ("conj", "_conj", "mH", "matrix_H", "adjoint"))
-#: Trees of sources beyond this length together are not kept between the two passes.
-_KEPT = 1 << 19
 
 
 @dataclass
@@ -46,7 +44,7 @@ def rewrite(members: List[Member], names: Names, version: Optional[int], exporte
     before = {member.name: member.text for member in members}
     for member in members:
         _write_numbers(member, result)
-    copies = unions.specialise([member for member in members if _small(member.text)], names, version)
+    copies = unions.specialise(members, names, version)
     if copies:
         result.done["Union: functions copied for the types that they are called with"] += copies
     for member in members:
@@ -56,20 +54,13 @@ def rewrite(members: List[Member], names: Names, version: Optional[int], exporte
             if f".{module}.as_number(" in member.text:
                 result.functions.add("as_number")
     readable: List[Member] = []
-    length = 0
     for member in members:
-        length += len(member.text)
-        if len(member.text) > MAX_PARSED_MEMBER or length > MAX_PARSED:
-            continue
-        member.parsed = parse(member.text)
-        if member.parsed is not None:
-            names.collect(member.module, member.parsed.tree)
+        parsed = parse(member)
+        if parsed is not None:
+            names.collect(parsed.source)
             readable.append(member)
-        if length > _KEPT:
-            member.parsed = None
     for member in readable:
-        parsed = member.parsed or parse(member.text)
-        member.parsed = None
+        parsed = parse(member)  # a tree is far larger than its text: only one is kept
         if parsed is None:
             continue
         tree = parsed.tree
@@ -80,7 +71,7 @@ def rewrite(members: List[Member], names: Names, version: Optional[int], exporte
             found.extend(_calls(member, tree, names, version, Recipes(edits, exporter, module), remarks))
             found.extend(Change(f"Union: {instead}") for instead in unions.plain(tree, edits, numbers=False))
             found.extend(_optional_lists(tree, edits))
-        except (RecursionError, TooMuchWork):
+        except Unusual:
             continue
         result.remarks.extend((member.name, remark) for remark in remarks)
         if edits:
@@ -92,16 +83,12 @@ def rewrite(members: List[Member], names: Names, version: Optional[int], exporte
 
 def _write_numbers(member: Member, result: Rewritten) -> None:
     """Unions of numbers first, so that the types of what is computed with them are known."""
-    parsed = parse(member.text) if "Union[" in member.text and _small(member.text) else None
+    parsed = parse(member) if "Union[" in member.text else None
     if parsed is not None:
         edits = Edits(member.text, parsed.text)
         for instead in unions.plain(parsed.tree, edits, numbers=True):
             result.done[f"Union: {instead}"] += 1
         member.text = edits.result()
-
-
-def _small(text: str) -> bool:
-    return len(text) <= MAX_PARSED_MEMBER
 
 
 def _calls(

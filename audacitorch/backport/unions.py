@@ -13,10 +13,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Dict, Iterator, List, Optional, Tuple
 
-from audacitorch.archive.environment import Ref, TooMuchWork, Value
+from audacitorch.archive.inference import Value
 from audacitorch.archive.names import Names, annotation, dotted
-from audacitorch.archive.types import BOOL, NONE, UNKNOWN, Type, has_unknown, optional, unwrapped
-from audacitorch.backport.edits import STAND_IN, Edits, Member, functions_of, parse
+from audacitorch.archive.source import STAND_IN, Unusual
+from audacitorch.archive.types import BOOL, INT, NONE, UNKNOWN, Type, has_unknown, optional, unwrapped
+from audacitorch.backport.edits import Edits, Member, functions_of, parse
 from audacitorch.backport.equivalents import Typed
 
 NUMBERS = frozenset(("int", "float", "complex", "number"))
@@ -114,14 +115,14 @@ class _Round:
     def run(self) -> int:
         trees = []
         for member in self.members:
-            parsed = parse(member.text)
+            parsed = parse(member)
             if parsed is not None:
-                self.names.collect(member.module, parsed.tree)
+                self.names.collect(parsed.source)
                 trees.append((member, parsed))
         for member, parsed in trees:
             for function, owner in functions_of(member.module, parsed.tree):
                 if any(is_hard(one.annotation) for one in function.args.args):
-                    path = self.names.key(f"{owner or member.module}.{function.name}")
+                    path = f"{owner or member.module}.{function.name}"
                     found = self.targets.setdefault(path, _Target(member, function, owner))
                     found.member, found.definition, found.unresolved = member, function, False
         if not self.targets and not any(map(_concerns, self.members)):
@@ -159,7 +160,7 @@ class _Round:
                     one.annotation = _annotated(optional(Type("int")) if kind == NONE else kind)
             Folder(self, target.owner, None).without_impossible_defaults(made)
             text = _text(made, target.owner)
-            parsed = parse(target.member.text)
+            parsed = parse(target.member)
             if parsed is None or STAND_IN in text:
                 continue
             edits = Edits(target.member.text, parsed.text)
@@ -182,7 +183,6 @@ class Folder(Typed):
         self.wanted = wanted
         self.known: Dict[str, bool] = {}
         self.changed = False
-        self.returned: List[Type] = []
         self.stores: Counter[str] = Counter()
 
     def fold(self, definition: ast.FunctionDef) -> ast.FunctionDef:
@@ -192,14 +192,16 @@ class Folder(Typed):
             formal = folded.args
             for index, one in enumerate(formal.args):
                 kind = annotation(one.annotation)
-                self.env[one.arg] = Type(self.owner) if index == 0 and self.owner and not one.annotation else kind
+                self.scope.values[one.arg] = (
+                    Type(self.owner) if index == 0 and self.owner and not one.annotation else kind
+                )
             self.cast_numbers(folded)
             stores = (
                 node.id for node in ast.walk(folded) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
             )
             self.stores.update(stores)
             folded.body = self.folded(folded.body) or [ast.Pass()]
-        except (RecursionError, TooMuchWork):
+        except Unusual:
             self.changed = False
             return definition
         kinds = set(self.returned)
@@ -267,32 +269,32 @@ class Folder(Typed):
 
     def both(self, statement: ast.If) -> None:
         self.type(statement.test)
-        self.forget_refined(statement.test)
-        before, known = self.copy(), dict(self.known)
+        self.scope.forget_refined(statement.test)
+        before, known = self.scope.snapshot(), dict(self.known)
         statement.body = self.folded(statement.body) or [ast.Pass()]
-        left, self.env = self.env, before
+        left, self.scope.values = self.scope.values, before
         self.known = dict(known)
         statement.orelse = self.folded(statement.orelse)
-        self.join(left)
+        self.scope.join(left)
         self.known = known
 
     def loop(self, statement: ast.stmt) -> None:
         assert isinstance(statement, (ast.For, ast.While))
-        before = self.copy()
+        before = self.scope.snapshot()
         if isinstance(statement, ast.For):
-            self.assign(statement.target, self.element(self.value(statement.iter)))
+            self.scope.bind(statement.target, INT)
         else:
             self.type(statement.test)
         for node in ast.walk(statement):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 self.known.pop(node.id, None)
         statement.body = self.folded(statement.body)
-        self.join(before)
+        self.scope.join(before)
 
     def assigned(self, statement: ast.AnnAssign) -> ast.stmt:
         """``a : Union[…] = x`` where the type of ``x`` is known; where branches join two types, nothing is."""
         kind = self.type(statement.value) if statement.value is not None else UNKNOWN
-        self.assign(statement.target, kind)
+        self.scope.bind(statement.target, kind)
         several = isinstance(statement.target, ast.Name) and self.stores[statement.target.id] > 1
         if has_unknown(kind) or statement.value is None or several:
             return statement
@@ -305,14 +307,14 @@ class Folder(Typed):
         answer = self.answer(value)
         if answer is not None:
             self.known[name] = answer
-            self.env[name] = BOOL
+            self.scope.values[name] = BOOL
             statement.value = ast.Constant(answer)
             self.changed = True
             return
         cast = value.args if isinstance(value, ast.Call) and dotted(value.func) == "unchecked_cast" else []
-        given = self.env.get(cast[1].id) if len(cast) == 2 and isinstance(cast[1], ast.Name) else None
+        given = self.scope.values.get(cast[1].id) if len(cast) == 2 and isinstance(cast[1], ast.Name) else None
         if isinstance(given, Type) and not has_unknown(given):
-            self.env[name] = unwrapped(given)
+            self.scope.values[name] = unwrapped(given)
             if given.name == "Optional" and is_hard(cast[0]):
                 cast[0] = _annotated(unwrapped(given))
                 self.changed = True
@@ -320,15 +322,15 @@ class Folder(Typed):
                 statement.value = cast[1]
                 self.changed = True
             else:
-                self.env[name] = annotation(cast[0])
+                self.scope.values[name] = annotation(cast[0])
             return
         path = dotted(value)
-        if path is not None and path.startswith("__torch__.") and self.names.key(path) in self.around.targets:
-            self.env[name] = self.value(value)
+        if path is not None and path.startswith("__torch__.") and path in self.around.targets:
+            self.scope.values[name] = self.value(value)
             statement.value = ast.Constant(0)  # another name for a function that copies take the place of
             self.changed = True
             return
-        self.on_Assign(statement)
+        self.visit_Assign(statement)
 
     def answer(self, test: ast.expr) -> Optional[bool]:
         """What a test for a type or for None gives, where that is certain."""
@@ -340,7 +342,7 @@ class Folder(Typed):
         if path == "torch.__not__" and len(test.args) == 1:
             inner = self.answer(test.args[0])
             return None if inner is None else not inner
-        subject = self.env.get(test.args[0].id) if test.args and isinstance(test.args[0], ast.Name) else None
+        subject = self.scope.values.get(test.args[0].id) if test.args and isinstance(test.args[0], ast.Name) else None
         if len(test.args) != 2 or not isinstance(subject, Type) or has_unknown(subject):
             return None
         if path in ("torch.__is__", "torch.__isnot__"):
@@ -352,11 +354,11 @@ class Folder(Typed):
             return (subject == NONE) == (path == "torch.__is__")
         return _is_instance(subject, test.args[1]) if path == "isinstance" else None
 
-    def of_Call(self, node: ast.Call) -> Value:
-        callee = self.value(node.func)
-        value = super().of_Call(node)
-        if isinstance(callee, Ref) and callee.kind == "returns" and self.wanted is not None:
-            target = self.around.targets.get(self.names.key(callee.name))
+    def visit_Call(self, node: ast.Call) -> Value:
+        callee = self.called_function(node)
+        value = super().visit_Call(node)
+        if callee is not None and self.wanted is not None:
+            target = self.around.targets.get(callee)
             if target is not None:
                 target.called = True
                 key = self.key(target, node)
@@ -364,7 +366,7 @@ class Folder(Typed):
                     target.unresolved = True
                 else:
                     name = self.around.request(target, key, self.wanted)
-                    path = f"{callee.name.rpartition('.')[0]}.{name}"
+                    path = f"{callee.rpartition('.')[0]}.{name}"
                     is_method = target.owner is not None and isinstance(node.func, ast.Attribute)
                     node.func = ast.Attribute(node.func.value, name) if is_method else _dotted_node(path)  # type: ignore[attr-defined]
                     self.changed = True
@@ -415,8 +417,26 @@ def _dotted_node(path: str) -> ast.expr:
 
 
 def _text(definition: ast.FunctionDef, owner: Optional[str]) -> str:
-    text = ast.unparse(ast.fix_missing_locations(definition))
+    printed = _AsPrinted().visit(copy.deepcopy(definition))
+    text = ast.unparse(ast.fix_missing_locations(printed))
     return textwrap.indent(text, "  " if owner else "") + "\n"
+
+
+class _AsPrinted(ast.NodeTransformer):
+    """Makes Python's printer print as PyTorch's does: strings in double quotes, no ``elif``."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        if not isinstance(node.value, str):
+            return node
+        escaped = node.value.replace("\\", "\\\\").replace('"', '\\"')
+        text = "".join(one if one.isprintable() else f"\\{ord(one):03o}" for one in escaped)
+        return ast.Name(f'"{text}"', ast.Load())
+
+    def visit_If(self, node: ast.If) -> ast.stmt:
+        self.generic_visit(node)
+        if len(node.orelse) == 1 and isinstance(node.orelse[0], ast.If):
+            node.orelse.insert(0, ast.Pass())
+        return node
 
 
 def _remove_copied(members: List[Member], targets: Dict[str, _Target]) -> None:
@@ -424,7 +444,7 @@ def _remove_copied(members: List[Member], targets: Dict[str, _Target]) -> None:
     for target in targets.values():
         if target.unresolved or not target.called:
             continue
-        parsed = parse(target.member.text)
+        parsed = parse(target.member)
         if parsed is None:
             continue
         edits = Edits(target.member.text, parsed.text)

@@ -6,10 +6,9 @@ import struct
 import zlib
 from typing import BinaryIO, List
 
-from audacitorch.archive.container import DEFLATED, LOCAL_HEADER, STORED, Member, MemberError, read_exactly
+from audacitorch.archive.members import DEFLATED, LOCAL, LOCAL_SIGNATURE, STORED, Member, packed_chunks
 
 ALIGNMENT = 64
-_LOCAL = struct.Struct("<4s5H3L2H")
 _ENTRY = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
 #: The field of a local header that PyTorch fills to align what follows.
@@ -18,7 +17,6 @@ _PADDING = struct.Struct("<2sH")
 _NO_TIME, _NO_DATE = 0, 0x21
 _UTF8 = 0x800
 _VERSION_NEEDED = 20
-_CHUNK = 1 << 20
 
 
 class ZipWriter:
@@ -45,23 +43,9 @@ class ZipWriter:
         Raises:
             MemberError: it is not what the other archive's directory says.
         """
-        at = member.offset
-        header = read_exactly(source, at, LOCAL_HEADER)
-        if len(header) < LOCAL_HEADER or header[:4] != b"PK\3\4":
-            raise MemberError("its header is not where the directory says")
-        name_length, extra_length = _LOCAL.unpack(header)[9:11]
         self._begin(member)
-        source.seek(at + LOCAL_HEADER + name_length + extra_length)
-        checksum = _Checksum(member)
-        left = member.packed
-        while left:
-            chunk = source.read(min(left, _CHUNK))
-            if not chunk:
-                raise MemberError("the file ends inside it")
-            checksum.add(chunk)
+        for chunk in packed_chunks(source, member):
             self._write(chunk)
-            left -= len(chunk)
-        checksum.verify()
 
     def finish(self) -> None:
         """Write the directory."""
@@ -73,7 +57,7 @@ class ZipWriter:
 
     def _begin(self, member: Member) -> None:
         name = member.name.encode("utf-8", "surrogateescape")
-        begin = self._at + LOCAL_HEADER + len(name) + _PADDING.size
+        begin = self._at + LOCAL.size + len(name) + _PADDING.size
         fill = -begin % ALIGNMENT
         extra = _PADDING.pack(b"FB", fill) + b"Z" * fill
         about = (
@@ -89,37 +73,8 @@ class ZipWriter:
         )
         entry = _ENTRY.pack(b"PK\1\2", _VERSION_NEEDED, *about, 0, 0, 0, 0, 0, self._at)
         self._directory.append(entry + name)
-        self._write(_LOCAL.pack(b"PK\3\4", *about, len(extra)) + name + extra)
+        self._write(LOCAL.pack(LOCAL_SIGNATURE, *about, len(extra)) + name + extra)
 
     def _write(self, data: bytes) -> None:
         self._file.write(data)
         self._at += len(data)
-
-
-class _Checksum:
-    """Whether packed bytes unpack to what the directory says, without keeping them."""
-
-    def __init__(self, member: Member) -> None:
-        self._member = member
-        self._inflate = zlib.decompressobj(-zlib.MAX_WBITS) if member.method == DEFLATED else None
-        self._crc = self._size = 0
-
-    def add(self, packed: bytes) -> None:
-        while packed:
-            content = packed
-            if self._inflate is not None:
-                try:
-                    content = self._inflate.decompress(packed, _CHUNK)
-                except zlib.error as error:
-                    raise MemberError("it does not unpack") from error
-                packed = self._inflate.unconsumed_tail
-            else:
-                packed = b""
-            self._crc = zlib.crc32(content, self._crc)
-            self._size += len(content)
-            if self._size > self._member.size:
-                raise MemberError("it is longer than the directory says")
-
-    def verify(self) -> None:
-        if self._size != self._member.size or self._crc != self._member.crc:
-            raise MemberError("its checksum is wrong")

@@ -99,7 +99,7 @@ def _archive(file: HubFile, ask: Ask) -> Union[Archive, Unavailable]:
 
     model = _AskedFile(file.size, ask)
     try:
-        archive = read_archive(model, file.size)
+        archive = read_archive(model, file.size, every_header=file.size <= TAIL)
         if file.size <= TAIL:
             model.seek(0)
             if not file.fits(model.read(file.size)):
@@ -107,7 +107,7 @@ def _archive(file: HubFile, ask: Ask) -> Union[Archive, Unavailable]:
             return archive
     except RangeLimit as error:
         return Unavailable(f"model.pt can't be judged before it is downloaded: {error}")
-    unreadable = any(problem.kind in ("unreadable", "version") for problem in archive.code_problems)
+    unreadable = any(problem.kind in ("damaged", "version") for problem in archive.code_problems)
     if archive.kind not in _BELIEVED or archive.unsafe or unreadable:
         return Unavailable("model.pt looks damaged or odd, which is judged when it is downloaded")
     return archive

@@ -5,23 +5,23 @@ from __future__ import annotations
 from typing import Iterator
 
 from audacitorch.facts import Archive
-from audacitorch.findings import ERROR, FINE, WARNING, Problem
+from audacitorch.findings import ERROR, FINE, Problem
 from audacitorch.hosts import HOSTS, only_for
+from audacitorch.repo.model_repo import MODEL
 from audacitorch.rules import rule
-
-MODEL = "model.pt"
 
 _WHY_NOT = {
     "empty": "model.pt is empty.",
     "cut-off": "model.pt is cut off: it begins as a zip archive, but {detail}.",
     "unreadable": "model.pt is a damaged zip archive: {detail}.",
     "torchscript": "model.pt is an incomplete TorchScript archive: {detail}.",
-    "zip-without-code": "model.pt is no TorchScript archive: {detail}.",
+    "zip-without-code": "model.pt is not a TorchScript archive: {detail}.",
 }
 _HINTS = {
     "empty": "Export the model again, and look at the file before you upload it.",
     "cut-off": "The upload or download stopped early: upload model.pt again and compare the sizes.",
-    "unreadable": "Upload model.pt again; if it stays so, export it again.",
+    "unreadable": "Upload model.pt again; if that does not help, export it again.",
+    "damaged": "The file changed after it was saved: upload model.pt again; if that does not help, export it again.",
 }
 
 
@@ -33,11 +33,16 @@ _HINTS = {
     severity=ERROR,
 )
 def not_torchscript(archive: Archive) -> Iterator[Problem]:
-    if archive.kind == "lfs-pointer" or (archive.kind == "torchscript" and not archive.detail):
+    if archive.kind in ("lfs-pointer", "ambiguous"):
         return
-    sentence = _WHY_NOT.get(archive.kind, "model.pt is no TorchScript archive: {detail}.")
-    details = {"kind": archive.kind, "detail": archive.detail}
-    yield Problem(sentence.format(detail=archive.detail), MODEL, hint=_HINTS.get(archive.kind), details=details)
+    if archive.kind != "torchscript" or archive.detail:
+        sentence = _WHY_NOT.get(archive.kind, "model.pt is not a TorchScript archive: {detail}.")
+        details = {"kind": archive.kind, "detail": archive.detail}
+        yield Problem(sentence.format(detail=archive.detail), MODEL, hint=_HINTS.get(archive.kind), details=details)
+    for problem in archive.code_problems:
+        if problem.kind == "damaged":
+            details = {"kind": problem.kind, "detail": problem.message}
+            yield Problem(f"model.pt is damaged: {problem.message}.", MODEL, hint=_HINTS["damaged"], details=details)
 
 
 @rule(
@@ -62,22 +67,23 @@ def unsafe_archive(archive: Archive) -> Iterator[Problem]:
     for sentence in archive.unsafe:
         yield Problem(sentence, MODEL)
     for problem in archive.code_problems:
-        if problem.kind in ("unreadable", "too-large"):
-            yield Problem(f"Not all of the model's code can be looked at: {problem.message}.", MODEL)
+        if problem.kind == "too-large":
+            yield Problem(f"Not all of the model's code can be read: {problem.message}.", MODEL)
 
 
 @rule(
-    title="All of the model's code can be read",
-    reason="Calls are checked one by one where the code can be parsed; elsewhere only operators' names are known.",
-    hint="Save the model again with torch.jit.save; code that was written by hand may go beyond TorchScript.",
-    severity=WARNING,
+    title="The model's code is what PyTorch's exporter writes",
+    reason="Torch reads more than its exporter writes, and reads some of it otherwise than anybody would expect. What "
+    "such code does can't be told without running it, so it is refused.",
+    hint="Save the model again with torch.jit.save, and do not edit the code in the archive.",
+    severity=ERROR,
 )
-def unreadable_code(archive: Archive) -> Iterator[Problem]:
+def unusual_code(archive: Archive) -> Iterator[Problem]:
     for problem in archive.code_problems:
-        if problem.kind == "syntax":
+        if problem.kind == "unusual":
             place = "" if problem.line is None else f" (line {problem.line})"
-            details = {} if problem.line is None else {"line": problem.line}
-            yield Problem(f"A code member can't be parsed: {problem.message}{place}.", MODEL, details=details)
+            details = {} if problem.line is None else {"member_line": problem.line}
+            yield Problem(f"PyTorch's exporter does not write this: {problem.message}{place}.", MODEL, details=details)
 
 
 @rule(

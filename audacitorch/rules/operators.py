@@ -6,49 +6,15 @@ from difflib import get_close_matches
 from typing import Dict, Iterator, Optional
 
 from audacitorch.archive import schemas
+from audacitorch.archive.names import CUSTOM_CLASSES
 from audacitorch.facts import Archive, Call, TypeName
 from audacitorch.findings import ERROR, Problem
+from audacitorch.repo.model_repo import MODEL
 from audacitorch.rules import rule
 
-MODEL = "model.pt"
 #: Searching for a near name takes milliseconds; a hostile archive may name thousands.
 MAX_NEAREST = 30
-_CUSTOM_CLASSES = "__torch__.torch.classes."
 
-#: What to write instead of operators that came after 1.9.0, or changed since.
-INSTEAD: Dict[str, str] = {
-    "aten::pad": "export with Torch 1.9.0, where torch.nn.functional.pad is made of older operators; "
-    "by hand, torch.constant_pad_nd pads with a constant, and reflection_pad1d and replication_pad1d with the signal",
-    "aten::scaled_dot_product_attention": "compute softmax(q @ k.transpose(-2, -1) / sqrt(d)) @ v",
-    "aten::_native_multi_head_attention": "export the transformer in training mode's slow path, or with Torch 1.9.0",
-    "aten::_transformer_encoder_layer_fwd": "export the transformer in training mode's slow path, or with Torch 1.9.0",
-    "aten::cat": "give torch.cat a list of tensors and one dimension",
-    "aten::concat": "use torch.cat",
-    "aten::concatenate": "use torch.cat",
-    "aten::stft": "leave out align_to_window and newer arguments, or export with Torch 1.9.0",
-    "aten::nan_to_num_": "use torch.nan_to_num",
-    "aten::mT": "use transpose(-2, -1)",
-    "aten::mH": "use transpose(-2, -1).conj()",
-    "aten::adjoint": "use transpose(-2, -1).conj()",
-    "aten::linalg_vector_norm": "use torch.norm(x, p, dim)",
-    "aten::linalg_matmul": "use torch.matmul",
-    "aten::linalg_solve_triangular": "use torch.triangular_solve",
-    "aten::argwhere": "use torch.nonzero",
-    "aten::native_dropout": "use torch.nn.functional.dropout",
-    "aten::softmax": "use torch.nn.functional.softmax",
-    "aten::mish": "use x * torch.tanh(torch.nn.functional.softplus(x))",
-    "aten::isin": "compare with broadcasting: (x[..., None] == values).any(-1)",
-    "aten::aminmax": "use torch.min and torch.max",
-    "aten::cov": "center the rows and multiply: x @ x.t() / (n - 1)",
-    "aten::corrcoef": "center and normalise the rows, then multiply: x @ x.t()",
-    "aten::special_softmax": "use torch.softmax",
-    "aten::special_log_softmax": "use torch.log_softmax",
-    "aten::_convolution_mode": "give torch.conv1d its padding as a number",
-    "aten::unflatten": "use view or reshape",
-    "aten::tensor_split": "use torch.split with sizes",
-    "aten::bucketize": "export with Torch 1.9.0",
-    "prim::RaiseException": "export with Torch 1.9.0: newer versions add the exception's class as a second argument",
-}
 _HINT = "Export the model with Torch 1.9.0 (docs/exporting.md), or write that part of it with operators that 1.9.0 has."
 
 
@@ -72,10 +38,11 @@ def _instead(operator: str) -> Optional[str]:
     """What to do about a call of this operator, where that is known; None leaves it to the rule's own hint."""
     from audacitorch.backport.equivalents import rewritten_operators
 
+    advice = schemas.advice().get(operator)
     if operator not in rewritten_operators():
-        return f"Instead, {INSTEAD[operator]}." if operator in INSTEAD else None
+        return None if advice is None else f"Instead, {advice}."
     backport = "run 'audacitorch backport', which rewrites such calls (docs/exporting.md)"
-    return f"Instead, {INSTEAD[operator]}; or {backport}." if operator in INSTEAD else f"Run {backport[4:]}."
+    return f"Run {backport[4:]}." if advice is None else f"Instead, {advice}; or {backport}."
 
 
 def _nearest_operator(operator: str) -> Optional[str]:
@@ -149,10 +116,8 @@ def custom_operator(archive: Archive) -> Iterator[Problem]:
             message = f"{_place(call)}: {call.operator} is a custom operator; libtorch 1.9.0 has no namespace {space}."
             yield Problem(message, MODEL, details=_details(call))
     for used in archive.types:
-        if used.name.startswith(_CUSTOM_CLASSES) and used.name not in schemas.custom_classes():
-            message = (
-                f"{used.file}:{used.line}: libtorch 1.9.0 has no custom class {used.name[len(_CUSTOM_CLASSES) :]}."
-            )
+        if used.name.startswith(CUSTOM_CLASSES) and used.name not in schemas.custom_classes():
+            message = f"{used.file}:{used.line}: libtorch 1.9.0 has no custom class {used.name[len(CUSTOM_CLASSES) :]}."
             yield Problem(message, MODEL, details=_type_details(used))
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import shutil
 import sys
 import tempfile
 import time
@@ -244,20 +243,14 @@ def native_message(stderr: str) -> str:
 
 def copy_without_debug(model: Path, copy: Path) -> bool:
     """Copy an archive without its ``.debug_pkl`` members; False where it has none or can't be copied."""
-    import zipfile
+    from audacitorch.archive.layout import NotAZip, copy_without
+    from audacitorch.archive.members import MemberError
 
     try:
-        if model.stat().st_size > _LARGEST_COPY:
+        size = model.stat().st_size
+        if size > _LARGEST_COPY:
             return False
-        with zipfile.ZipFile(model) as source:
-            members = source.infolist()
-            kept = [member for member in members if not member.filename.lower().endswith(_DEBUG_SUFFIX)]
-            if len(kept) == len(members) or sum(member.file_size for member in kept) > _LARGEST_COPY:
-                return False
-            with zipfile.ZipFile(copy, "w") as target:
-                for member in kept:
-                    with source.open(member) as data, target.open(member, "w") as out:
-                        shutil.copyfileobj(data, out, 1 << 20)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError):
+        with model.open("rb") as source, copy.open("wb") as target:
+            return copy_without(source, size, target, lambda name: name.endswith(_DEBUG_SUFFIX)) > 0
+    except (OSError, NotAZip, MemberError):
         return False
-    return True

@@ -25,7 +25,7 @@ RULES = (
     "custom-operator",
     "unknown-type",
     "unsafe-archive",
-    "unreadable-code",
+    "unusual-code",
 )
 CODE = """class Model(Module):
   __parameters__ = []

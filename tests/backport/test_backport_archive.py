@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from audacitorch.archive.container import read_members
+from audacitorch.archive.layout import read_layout
 from audacitorch.backport import backport
 from audacitorch.cli import main
 from tests.archive.zips import MODULE, packed, read
@@ -49,7 +49,7 @@ def test_members_are_kept_byte_for_byte_and_begin_at_multiples_of_64(tmp_path):
         assert {name for name in before if before[name] != after[name]} == {"model/code/__torch__.py"}
         assert next(iter(after)).startswith("model/")
         data = output.read_bytes()
-        for member in read_members(io.BytesIO(data), len(data)):
+        for member in read_layout(io.BytesIO(data), len(data)).members:
             name_length, extra_length = struct.unpack_from("<2H", data, member.offset + 26)
             assert (member.offset + 30 + name_length + extra_length) % 64 == 0
 
@@ -70,7 +70,7 @@ def test_nothing_to_do_leaves_a_copy_and_says_so(tmp_path, capsys):
 
 
 def test_what_was_done_is_told_with_counts(tmp_path, capsys):
-    body = "ops.prim.RaiseException('a', 'b')\n    ops.prim.RaiseException('a', 'c')\n    y = torch.mT(x)"
+    body = 'ops.prim.RaiseException("a", "b")\n    ops.prim.RaiseException("a", "c")\n    y = torch.mT(x)'
     assert run(model_of(tmp_path, MODULE.format(body=body), version="10\n"), "-o", tmp_path / "out.pt") == 0
     told = capsys.readouterr().out
     assert "2 × prim::RaiseException: without cls" in told
@@ -180,8 +180,8 @@ def test_a_pipe_is_no_model(tmp_path):
 def test_nothing_of_a_strangers_names_is_printed_raw(tmp_path, capsys):
     name = "code/__torch__/\x1b[31m\n::error::.py"
     source = model_of(tmp_path, **{name: "def f(x: Tensor) -> Tensor:\n  return torch.nope(x)\n"})
-    assert run(source, "-o", tmp_path / "\x1b[31m\n::error::.pt") == 1
-    told = capsys.readouterr().out
+    assert run(source, "-o", tmp_path / "\x1b[31m\n::error::.pt") == 2
+    told = capsys.readouterr().err
     assert "\x1b" not in told
     assert not any(line.startswith("::") for line in told.splitlines())
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import List
 
 from tests.repos_make import archives
-from tests.repos_make.parts import Expected, Fixture, Model, card, error, warning
+from tests.repos_make.parts import Expected, Fixture, Model, card, error
 
 #: The one line of the good effect that its calls are in.
 _LINE = "return torch.mul(x, 0.5)"
@@ -44,7 +44,7 @@ def fixtures() -> List[Fixture]:
                error(custom, message="torchvision::nms")),
         _calls("type-that-came-later", "y : SymInt = 1\n    return torch.mul(x, y)",
                error("unknown-type", message="SymInt")),
-        Fixture("code-that-can-not-be-parsed", (warning("unreadable-code", message="can't be parsed"),), card(),
+        Fixture("code-that-can-not-be-parsed", (error("unusual-code", message="invalid syntax (line 8)"),), card(),
                 lambda: archives.with_code(_LINE, "return x mul 0.5")),
         *_file_access(),
         _from_newer("newer-export-aborts-at-pad", error(unknown, message="aten::pad")),
