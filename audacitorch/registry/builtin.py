@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
@@ -10,20 +11,27 @@ from typing import Any, Dict, List, Mapping, Optional
 from audacitorch.http import one_line
 from audacitorch.hub.repos import is_commit, repo_id_fault
 from audacitorch.registry.files import RegistryError
+from audacitorch.registry.shapes import KEY
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,9}")
-_FIELDS = ("id", "revision", "request", "date", "note")
+_FIELDS = ("id", "revision", "key", "request", "date", "note")
+#: Bytes; thousands of built-in models fit, and a larger file would take the YAML reader minutes.
+LARGEST = 1 << 20
 
 
 @dataclass(frozen=True)
 class BuiltIn:
-    """A line of the list: the repo, the commit that was examined, the request that asked for it, when, and a note."""
+    """An entry of the list: the repo, the commit that was examined, the request that asked for it, when, and a note.
+
+    ``key`` is the Hub's own key of the repo that was examined. If it is given, no other repo of this name is meant.
+    """
 
     id: str
     revision: str
     request: Optional[int] = None
     date: str = ""
     note: str = ""
+    key: Optional[str] = None
 
 
 def read_builtin(path: Path) -> List[BuiltIn]:
@@ -43,6 +51,8 @@ def parse_builtin(text: str, path: Path) -> List[BuiltIn]:
     """
     import yaml
 
+    if len(text) > LARGEST:
+        raise RegistryError(f"{path} has more than {LARGEST:,} characters")
     try:
         entries = yaml.load(text, Loader=_loader())  # noqa: S506  # a safe loader
     except yaml.YAMLError as error:
@@ -54,9 +64,9 @@ def parse_builtin(text: str, path: Path) -> List[BuiltIn]:
     if not isinstance(entries, list):
         raise RegistryError(f"{path} should hold a list")
     found = [_entry(path, number, entry) for number, entry in enumerate(entries, 1)]
-    names = [entry.id.casefold() for entry in found]
+    names = Counter(entry.id.casefold() for entry in found)
     for entry in found:
-        if names.count(entry.id.casefold()) > 1:
+        if names[entry.id.casefold()] > 1:
             raise RegistryError(f"{path} names {entry.id} twice")
     return found
 
@@ -83,7 +93,8 @@ def builtin_text(path: Path) -> str:
         RegistryError: it can't be read.
     """
     try:
-        return path.read_bytes().decode("utf-8")
+        with path.open("rb") as file:
+            return file.read(4 * LARGEST + 1).decode("utf-8")
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
@@ -96,29 +107,43 @@ def _entry(path: Path, number: int, entry: Any) -> BuiltIn:
         raise RegistryError(f"{where}: should be a mapping with {', '.join(_FIELDS)}")
     unknown = [str(name) for name in entry if name not in _FIELDS]
     if unknown:
-        raise RegistryError(f"{where}: there is no field {one_line(unknown[0])}; there are {', '.join(_FIELDS)}")
-    given: Dict[str, Any] = {name: entry.get(name) for name in _FIELDS}
-    fault = repo_id_fault(str(given["id"]))
-    if fault is not None:
+        raise RegistryError(f"{where}: there is no field {one_line(unknown[0])}; the fields are {', '.join(_FIELDS)}")
+    given: Dict[str, Optional[str]] = {}
+    for name in _FIELDS:
+        value = entry.get(name)
+        if value is not None and not isinstance(value, str):  # the loader leaves all plain values as text
+            raise RegistryError(f"{where}: {name} should be one value")
+        given[name] = value
+    repo_id, revision, key, asked = (given[name] for name in ("id", "revision", "key", "request"))
+    fault = repo_id_fault(repo_id or "")
+    if repo_id is None or fault is not None:
         raise RegistryError(f"{where}: {fault}")
-    if not is_commit(given["revision"]):
-        raise RegistryError(f"{where}: revision should be the full commit hash of {given['id']} that was examined")
-    if given["request"] is not None and not _NUMBER.fullmatch(str(given["request"])):
+    if not is_commit(revision):
+        raise RegistryError(f"{where}: revision should be the full commit hash of {repo_id} that was examined")
+    if key is not None and not KEY.fullmatch(key):
+        raise RegistryError(f"{where}: key should be the Hub's own key of {repo_id}, as its record has it")
+    if asked is not None and not _NUMBER.fullmatch(asked):
         raise RegistryError(f"{where}: request should be the number of an issue")
-    request = None if given["request"] is None else int(given["request"])
-    return BuiltIn(given["id"], given["revision"], request, str(given["date"] or ""), str(given["note"] or ""))
+    request = None if asked is None else int(asked)
+    return BuiltIn(repo_id, str(revision), request, given["date"] or "", given["note"] or "", key)
 
 
 def with_revision(text: str, repo_id: str, revision: str) -> str:
     """The list's text with another ``revision`` for ``repo_id``; every other character stays."""
+    return with_revisions(text, {repo_id: revision})
+
+
+def with_revisions(text: str, revisions: Mapping[str, str]) -> str:
+    """The list's text with other revisions, by repo id; every other character stays."""
     import yaml
 
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
-    for entry in root.value if isinstance(root, yaml.SequenceNode) else ():
+    root = yaml.compose(text, Loader=yaml.SafeLoader) if revisions else None
+    for entry in reversed(root.value if isinstance(root, yaml.SequenceNode) else ()):
         scalars = {key.value: value for key, value in entry.value}
-        if scalars["id"].value == repo_id:
+        revision = revisions.get(scalars["id"].value)
+        if revision is not None:
             node = scalars["revision"]
-            return text[: node.start_mark.index] + f'"{revision}"' + text[node.end_mark.index :]
+            text = text[: node.start_mark.index] + f'"{revision}"' + text[node.end_mark.index :]
     return text
 
 

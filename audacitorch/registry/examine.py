@@ -14,9 +14,10 @@ from audacitorch.hub.failures import DamagedDownload, RangeLimit, RangesRefused,
 from audacitorch.hub.ranges import RangeFile
 from audacitorch.registry.files import timestamp
 from audacitorch.registry.isolation import ProcessEnded, Workers
-from audacitorch.registry.model_record import UNREACHABLE, ModelRecord
+from audacitorch.registry.model_record import ModelRecord
 from audacitorch.registry.reading import NO_CARD, NO_TRIAL, Reading, judge_files, kept_findings, read_files
 from audacitorch.registry.sightings import ListedRepo
+from audacitorch.registry.statuses import UNREACHABLE
 from audacitorch.version import __version__
 
 MODEL, METADATA, README = "model.pt", "metadata.json", "README.md"

@@ -25,7 +25,7 @@ _DIGITS = 6
 
 
 class RegistryError(AudacitorchError):
-    """The registry's folder can't be read or written, or holds what a person must mend."""
+    """The registry's folder can't be read or written, or holds what a person must fix."""
 
     exit_status = 2
 
@@ -81,20 +81,21 @@ def write(path: Path, text: str) -> bool:
         raise RegistryError(f"{path} can't be written: {one_line(error.strerror or str(error))}") from error
 
 
-def read_json(path: Path, default: Any) -> Any:
-    """What a JSON file of the registry holds; ``default`` where there is no such file.
+def read_json(path: Path, default: Any, hint: str = "repair it, or take it from git") -> Any:
+    """What a JSON file of the registry holds; ``default`` if there is no such file.
 
     Raises:
-        RegistryError: it can't be read, or is of another kind than ``default``.
+        RegistryError: it can't be read, or is of another kind than ``default``; ``hint`` says what to do.
     """
     try:
         value = json.loads(path.read_bytes())
     except FileNotFoundError:
         return default
     except (OSError, ValueError, RecursionError) as error:
-        raise RegistryError(f"{path} can't be read: {one_line(str(error))}") from error
+        raise RegistryError(f"{path} can't be read ({one_line(str(error))}): {hint}") from error
     if not isinstance(value, type(default)):
-        raise RegistryError(f"{path} should hold a JSON {type(default).__name__}")
+        kind = "object" if isinstance(default, dict) else "array"
+        raise RegistryError(f"{path} should hold a JSON {kind}: {hint}")
     return value
 
 

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
-from typing import ContextManager, Iterator, List, Optional, Tuple
+from typing import ContextManager, Iterator, List, NamedTuple, Optional, Tuple
 
+from audacitorch.http import one_line
 from audacitorch.registry.files import RegistryError, canonical, locked, write
 from audacitorch.registry.model_record import ModelRecord
+from audacitorch.registry.shapes import LaterSchema, NotARecord
 
+#: What the name of a record that could not be read ends with.
+BROKEN = ".broken"
 _UNFINISHED_SECONDS = 3600.0
 #: Names that Windows keeps for devices, whatever ending they have.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
+
+
+class Unreadable(NamedTuple):
+    """A file below ``models/`` that is not a record; ``later`` if a later version of this tool wrote it."""
+
+    place: str
+    why: str
+    later: bool
+
+    def __str__(self) -> str:
+        return f"models/{self.place} can't be read and is skipped: {self.why}"
 
 
 class RegistryFolder:
@@ -34,8 +51,10 @@ class RegistryFolder:
         self.list = path / "models.json"
         self.stats = path / "stats.json"
         self.missing = path / "missing.json"
-        #: Records that can't be read, as sentences; filled by :meth:`records`.
-        self.unreadable: List[str] = []
+        self.untested = path / "untested.json"
+        self.looks = path / "looks.json"
+        #: Files that are no records, filled by :meth:`records`.
+        self.unreadable: List[Unreadable] = []
 
     def place(self, repo_id: str, key: str = "") -> str:
         """The path of a record below ``models/``; with ``key`` the one of a repo whose name another has taken.
@@ -47,7 +66,10 @@ class RegistryFolder:
         return f"{parts[0]}/{parts[1]}{f'~{key}' if key else ''}.json"
 
     def records(self) -> Iterator[Tuple[str, ModelRecord]]:
-        """Every record with its path below ``models/``, one at a time and in order; damaged ones are passed over."""
+        """Every record with its path below ``models/``, one at a time and in order.
+
+        What can't be read is passed over, and named in :attr:`unreadable`.
+        """
         self.unreadable.clear()
         for author in sorted(path for path in self.models.glob("*") if path.is_dir()):
             for path in sorted(author.glob("*.json")):
@@ -57,20 +79,49 @@ class RegistryFolder:
                     yield place, record
 
     def read(self, place: str) -> Optional[ModelRecord]:
-        """The record at a path below ``models/``; None where there is none, or one that can't be read."""
+        """The record at a path below ``models/``; None if there is none, or one that can't be read."""
         path = self.models / place
         try:
+            if not path.is_file():
+                if path.exists():
+                    raise NotARecord("it is not a file")
+                return None
             return ModelRecord.from_json(json.loads(path.read_bytes()))
-        except FileNotFoundError:
-            return None
         except (OSError, ValueError, RecursionError) as error:
-            self.unreadable.append(f"{path} can't be read and is as good as missing: {error}")
+            self.unreadable.append(Unreadable(place, one_line(str(error)), isinstance(error, LaterSchema)))
             return None
 
     def find(self, repo_id: str) -> Optional[ModelRecord]:
         """The record of the repo that has this name now."""
         record = self.read(self.place(repo_id))
         return record if record is not None and record.id == repo_id else None
+
+    def kept_aside(self) -> List[str]:
+        """Files below ``models/`` that could not be read and wait for a person, by their names."""
+        return sorted(path.relative_to(self.models).as_posix() for path in self.models.glob(f"*/*{BROKEN}*"))
+
+    def keep_aside(self, place: str) -> str:
+        """Rename what lies at ``place`` and can't be used, so that nothing of it is lost; its new name.
+
+        Raises:
+            RegistryError: that is not possible.
+        """
+        names = (f"{place}{BROKEN}{number or ''}" for number in count())
+        free = next(name for name in names if not (self.models / name).exists())
+        self.move(place, free)
+        return free
+
+    def move(self, place: str, other: str) -> None:
+        """Move what lies at ``place``, in one step.
+
+        Raises:
+            RegistryError: that is not possible.
+        """
+        try:
+            (self.models / other).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(self.models / place, self.models / other)
+        except OSError as error:
+            raise RegistryError(f"{self.models / place} can't be moved: {error.strerror or error}") from error
 
     def write(self, place: str, record: ModelRecord) -> bool:
         """Have ``record`` at ``place``; False where nothing had to be written."""

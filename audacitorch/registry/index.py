@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from audacitorch.registry.files import timestamp
+from audacitorch.registry.files import RegistryError, timestamp
 from audacitorch.registry.folder import RegistryFolder
-from audacitorch.registry.model_record import GONE, MOST_EVENTS, ModelRecord
+from audacitorch.registry.model_record import MOST_EVENTS, ModelRecord
 from audacitorch.registry.sightings import ListedRepo
+from audacitorch.registry.statuses import GONE
 
 
 class RecordSummary(NamedTuple):
@@ -34,20 +36,34 @@ class RecordSummary(NamedTuple):
         )
 
 
-class Index:
-    """Records by the Hub's key, and the paths that are taken, whatever their capitals.
+class LeftAlone(Exception):
+    """A record would have to be written where a later version of this tool has written one; the message says where."""
 
-    Two records of one repo, which a run that was stopped while it renamed leaves behind, become one.
+
+class Index:
+    """Records by the Hub's key, wherever they lie, and the paths that are taken, whatever their capitals.
+
+    Attributes:
+        notes: what was found that a person should know of, as sentences.
+        incomplete: whether something could not be read.
     """
 
     def __init__(self, folder: RegistryFolder) -> None:
         self._folder = folder
         self._known: Dict[str, RecordSummary] = {}
         self._taken: Dict[str, str] = {}
-        self._stale: List[str] = []
+        self._leftovers: List[str] = []
+        strays: List[Tuple[str, ModelRecord]] = []
         for place, record in folder.records():
-            self._add(place, record)
-        self.unreadable = list(folder.unreadable)
+            if place in (folder.place(record.id), folder.place(record.id, record.key)):
+                self._meet(place, record)
+            else:
+                strays.append((place, record))
+        self.notes = [str(one) for one in folder.unreadable]
+        self.incomplete = bool(folder.unreadable)
+        self._later = {one.place.casefold(): one for one in folder.unreadable if one.later}
+        for place, record in strays:
+            self._meet_stray(place, record)
 
     def __len__(self) -> int:
         return len(self._known)
@@ -59,6 +75,10 @@ class Index:
         """The record with this key, in short."""
         return self._known.get(key)
 
+    def is_left_alone(self, repo_id: str) -> bool:
+        """Whether a later version of this tool has written the record of this name."""
+        return self._folder.place(repo_id).casefold() in self._later
+
     def items(self) -> List[Tuple[str, RecordSummary]]:
         """Every key with its record in short, in order."""
         return sorted(self._known.items())
@@ -68,65 +88,124 @@ class Index:
         known = self._known.get(key)
         return None if known is None else self._folder.read(known.place)
 
-    def _add(self, place: str, record: ModelRecord) -> None:
-        settled = record.settled
-        closed = record.gated or record.disabled
-        known = RecordSummary(
-            place, record.id, record.revision, closed, record.status == GONE, settled, record.last_changed
-        )  # fmt: skip
+    def _meet(self, place: str, record: ModelRecord) -> None:
+        """A record where it belongs. Of two of one repo, an earlier version left the older one when it was stopped."""
         before = self._known.get(record.key)
-        if before is not None and before.place != place:
-            older, known = sorted((before, known), key=lambda one: one.last_changed)
-            self._stale.append(older.place)
-        self._known[record.key] = known
+        if before is None:
+            self._add(place, record)
+            return
+        found = [(before.last_changed, before.place == self._folder.place(before.id), before.place)]
+        found.append((record.last_changed, place == self._folder.place(record.id), place))
+        older, newer = sorted(found)
+        if newer[-1] == place:
+            self._add(place, record)
+        self._taken[older[-1].casefold()] = record.key
+        self._leftovers.append(older[-1])
+
+    def _meet_stray(self, place: str, record: ModelRecord) -> None:
+        """A record that lies where none belongs: it counts if it is the only one of its repo, else it is left alone."""
+        known = self._known.get(record.key)
+        if known is None:
+            self._add(place, record)
+        else:
+            self.notes.append(
+                f"models/{place} is a second record of {known.id}, which lies in models/{known.place}: left alone"
+            )
+
+    def _add(self, place: str, record: ModelRecord) -> None:
+        self._known[record.key] = RecordSummary(
+            place,
+            record.id,
+            record.revision,
+            record.gated or record.disabled,
+            record.status == GONE,
+            record.settled,
+            record.last_changed,
+        )
         self._taken[place.casefold()] = record.key
 
+    def set_aside(self) -> None:
+        """Keep what can't be read under another name, so that nothing is lost and a record can be made again."""
+        for one in self._folder.unreadable:
+            if one.later:
+                continue
+            try:
+                self.notes.append(f"models/{one.place} is kept as models/{self._folder.keep_aside(one.place)}")
+            except RegistryError as error:
+                self.notes.append(str(error))
+
     def tidy(self) -> None:
-        """Remove what a run that was stopped left behind."""
-        for place in self._stale:
-            self._folder.remove(place)
-            self._taken.pop(place.casefold(), None)
-        self._stale.clear()
+        """Remove what a run that was stopped left behind: the record under a former name, files half written."""
+        for place in self._leftovers:
+            record = self._folder.read(place)
+            known = self._known.get(record.key) if record is not None else None
+            newer = self._folder.read(known.place) if known is not None and known.place != place else None
+            if record is not None and newer is not None and record.id in (newer.id, *newer.previous_ids):
+                self._folder.remove(place)
+                self._taken.pop(place.casefold(), None)
+            elif record is not None:
+                self.notes.append(f"models/{place} is a second record of {record.id}: left alone")
+        self._leftovers.clear()
         self._folder.sweep_up()
 
     def put(self, record: ModelRecord) -> bool:
         """Write a record to its place, moving whoever holds it aside; whether anything was written.
 
-        A repo that is gone has no name any more: where another holds it, its record stays aside.
+        Every step is one operation of the file system, and after each of them every record is there once, to be found
+        by its key. A repo that is gone has no name any more: if another holds it, its record stays aside.
+
+        Raises:
+            LeftAlone: a later version of this tool has written what lies there.
+            RegistryError: it can't be written.
         """
         before = self._known.get(record.key)
         place = self._folder.place(record.id)
         holder = self._taken.get(place.casefold())
-        if holder is not None and holder != record.key:
+        if holder not in (None, record.key):
             if record.status == GONE:
                 place = self._folder.place(record.id, record.key)
             else:
-                self._move_aside(holder)
-        written = self._folder.write(place, record)
+                self._move_aside(str(holder))
+        if self._taken.get(place.casefold()) != record.key or (before is not None and before.place != place):
+            self._clear(place, before)
         if before is not None and before.place != place:
-            if before.place.casefold() != place.casefold():
-                self._taken.pop(before.place.casefold(), None)
-            self._remove_unless_same(before.place, place)
-            self._known.pop(record.key)
+            self._folder.move(before.place, place)
+            self._taken.pop(before.place.casefold(), None)
+            self._known[record.key] = before._replace(place=place)
+            self._taken[place.casefold()] = record.key
+        written = self._folder.write(place, record)
         self._add(place, record)
         return written
 
-    def _remove_unless_same(self, old: str, new: str) -> None:
-        """Delete the old file, which is the new one where capitals make no difference."""
-        source, target = self._folder.models / old, self._folder.models / new
-        if source.exists() and not source.samefile(target):
-            self._folder.remove(old)
+    def _clear(self, place: str, before: Optional[RecordSummary]) -> None:
+        """Make room at a path that no record of ours holds."""
+        later = self._later.get(place.casefold())
+        if later is not None:
+            raise LeftAlone(str(later))
+        target = self._folder.models / place
+        if not target.exists() or (before is not None and _is_same(self._folder.models / before.place, target)):
+            return
+        aside = self._folder.keep_aside(place)
+        self.incomplete = True
+        self.notes.append(f"models/{place} could not be used: it is kept as models/{aside}")
 
     def _move_aside(self, key: str) -> None:
         """Give a record whose name another repo has taken the path that no repo can have."""
-        known, record = self._known[key], self.record(key)
+        known = self._known[key]
         place = self._folder.place(known.id, key)
-        if record is not None:
-            self._folder.write(place, record)
-            self._folder.remove(known.place)
-            self._taken.pop(known.place.casefold(), None)
-            self._known.pop(key)
-            self._add(place, record)
+        self._clear(place, known)
+        self._folder.move(known.place, place)
+        self._taken.pop(known.place.casefold(), None)
+        self._known[key] = known._replace(place=place)
+        self._taken[place.casefold()] = key
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether two names are one file, as where capitals make no difference."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
 def fold(before: Optional[ModelRecord], record: ModelRecord, moment: datetime) -> ModelRecord:

@@ -1,20 +1,23 @@
-"""What is to be tested: one job for each content that this version of the tool has not run yet."""
+"""What is to be tested: one job for each content that this version of the tool has not run yet, and in which order."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, NamedTuple, Set, Tuple
 
 from audacitorch.hosts import HOSTS
+from audacitorch.registry.builtin import read_builtin
+from audacitorch.registry.builtin_list import builtin_keys
 from audacitorch.registry.files import RegistryError
 from audacitorch.registry.folder import RegistryFolder
-from audacitorch.registry.model_record import COMPATIBLE, INCOMPATIBLE, UNTESTED, ModelRecord, blocking
+from audacitorch.registry.model_record import ModelRecord, blocking
+from audacitorch.registry.statuses import STATUSES
 from audacitorch.version import __version__
 
 _SHARD = re.compile(r"([0-9]{1,4})/([0-9]{1,4})")
-_TESTABLE = (UNTESTED, COMPATIBLE, INCOMPATIBLE)
 
 Content = Tuple[str, str]
 
@@ -69,27 +72,49 @@ def tested(record: ModelRecord) -> bool:
 
 def testable(record: ModelRecord) -> bool:
     """Whether there is a model that could run on some host."""
-    if record.status not in _TESTABLE or record.content is None or record.revision is None:
+    if not STATUSES[record.status].testable or record.content is None or record.revision is None:
         return False
     findings = list((record.static or {}).get("findings", []))
     return not (record.static_holds and all(blocking(findings, host) for host in HOSTS))
 
 
 def plan(folder: RegistryFolder) -> List[Job]:
-    """The jobs to do, the largest first, so that none of them is left alone at the end."""
+    """The jobs to do: built-in models first, then one of each author in turn, so that nobody holds up the others.
+
+    Of an author's models the largest comes first.
+    """
     done: Set[Content] = set()
     jobs: Dict[Content, Job] = {}
+    keys, names = _builtins(folder)
+    first: Set[Content] = set()
     for _, record in folder.records():
         if not testable(record):
             continue
         content = content_of(record)
+        if record.key in keys or record.id in names:
+            first.add(content)
         if tested(record):
             done.add(content)
-        elif content not in jobs:
+        elif content not in jobs or content in first:
             size = sum(record.files[name]["size"] or 0 for name in ("model.pt", "metadata.json"))
             jobs[content] = Job(record.id, record.key, str(record.revision), content, size)
-    left = [job for content, job in jobs.items() if content not in done]
-    return sorted(left, key=lambda job: (-job.size, job.id))
+    left = sorted((job for content, job in jobs.items() if content not in done), key=lambda job: (-job.size, job.id))
+    turns: Counter[str] = Counter()
+    order: Dict[Job, Tuple[bool, int]] = {}
+    for job in left:
+        author = job.id.partition("/")[0]
+        order[job] = (job.content not in first, turns[author])
+        turns[author] += 1
+    return sorted(left, key=lambda job: order[job])
+
+
+def _builtins(folder: RegistryFolder) -> Tuple[Set[str], Set[str]]:
+    """Keys and names of the built-in models; none while ``builtin.yml`` can't be read, which others say."""
+    try:
+        found = builtin_keys(folder)
+        return set(found), {entry.id for entry in read_builtin(folder.builtin)}
+    except RegistryError:
+        return set(), set()
 
 
 def matrix(jobs: Iterable[Job], most: int, each: int = 8) -> Dict[str, List[str]]:

@@ -7,18 +7,18 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from audacitorch.findings import ERROR
 from audacitorch.hosts import HOSTS, LIST_HOST, MENUS, Host
+from audacitorch.registry.shapes import SCHEMA_VERSION, require_record
+from audacitorch.registry.statuses import (
+    COMPATIBLE,
+    GONE,
+    INCOMPATIBLE,
+    NOT_A_MODEL,
+    PARTLY,
+    UNREACHABLE,
+    UNTESTED,
+)
 from audacitorch.report.model import FAIL, PASS, UNKNOWN
 from audacitorch.version import __version__
-
-SCHEMA_VERSION = 1
-
-UNTESTED = "untested"
-COMPATIBLE = "compatible"
-INCOMPATIBLE = "incompatible"
-NOT_A_MODEL = "not-a-model"
-UNREACHABLE = "unreachable"
-GONE = "gone"
-STATUSES = (UNTESTED, COMPATIBLE, INCOMPATIBLE, NOT_A_MODEL, UNREACHABLE, GONE)
 
 #: Events that a record remembers; the oldest are forgotten.
 MOST_EVENTS = 50
@@ -51,6 +51,8 @@ class ModelRecord:
     trial: Optional[Mapping[str, Any]] = None
     previous_ids: Tuple[str, ...] = ()
     history: Tuple[Mapping[str, Any], ...] = ()
+    #: Fields that people added to the file: kept as they are.
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def content(self) -> Optional[Dict[str, str]]:
@@ -104,6 +106,19 @@ class ModelRecord:
         return COMPATIBLE if PASS in verdicts else INCOMPATIBLE if verdicts == {FAIL} else UNTESTED
 
     @property
+    def status_text(self) -> str:
+        """The status as people read it: one that depends on the host names the hosts."""
+        if self.status != COMPATIBLE:
+            return self.status
+        return compatible_with([_title(host) for host, verdict in self.hosts.items() if verdict == PASS], len(HOSTS))
+
+    @property
+    def mark(self) -> str:
+        """The status as pages mark it: green is for every host only."""
+        partly = self.status == COMPATIBLE and set(self.hosts.values()) != {PASS}
+        return PARTLY if partly else STATUSES[self.status].mark
+
+    @property
     def settled(self) -> bool:
         """Whether nothing more can be learnt from the Hub while it lists this revision."""
         if self.gated or self.disabled:
@@ -132,33 +147,30 @@ class ModelRecord:
     def to_json(self) -> Dict[str, Any]:
         """The record as record.schema.json describes it."""
         return {
+            **self.extra,
             "schema_version": SCHEMA_VERSION,
-            **{known.name: _plain(getattr(self, known.name)) for known in fields(self)},
+            **{name: _plain(getattr(self, name)) for name in _STORED},
             "effect_type": self.effect_type,
             "menu": None if self.effect_type is None else str(MENUS[self.effect_type]),
             "hosts": {host.name: verdict for host, verdict in self.hosts.items()},
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> ModelRecord:
-        """The record that :meth:`to_json` wrote; what is derived is derived again, unknown fields are passed over.
+    def from_json(cls, data: Any) -> ModelRecord:
+        """The record that :meth:`to_json` wrote; what is derived is derived again.
 
         Raises:
-            ValueError: this is no record, or one of a later version.
+            NotARecord: this is not a record; LaterSchema: it is one of a later version.
         """
-        try:
-            if data["schema_version"] > SCHEMA_VERSION:
-                raise ValueError(f"it has schema version {data['schema_version']}, this tool reads {SCHEMA_VERSION}")
-            kept = {known.name: data[known.name] for known in fields(cls) if known.name in data}
-            record = cls(**{**kept, "previous_ids": tuple(data["previous_ids"]), "history": tuple(data["history"])})
-            for part in (record.static, record.trial):
-                if part is not None and not {"tool", "findings", "could_not_run"} <= set(part):
-                    raise ValueError("its findings are not whole")
-            if record.status not in STATUSES or not isinstance(record.files, dict) or not isinstance(record.id, str):
-                raise ValueError("it is no record")
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"it is no record: {error}") from error
-        return record
+        require_record(data)
+        stored = {name: data[name] for name in _STORED}
+        lists = {name: tuple(data[name]) for name in ("previous_ids", "history")}
+        extra = {name: value for name, value in data.items() if name not in _STORED and name not in _DERIVED}
+        return cls(**{**stored, **lists, "extra": extra})
+
+
+_STORED = [known.name for known in fields(ModelRecord) if known.name != "extra"]
+_DERIVED = ("schema_version", "effect_type", "menu", "hosts")
 
 
 def blocking(findings: List[Mapping[str, Any]], host: Host) -> List[Mapping[str, Any]]:

@@ -11,7 +11,8 @@ from audacitorch.hosts import HOSTS, LIST_HOST, MENUS
 from audacitorch.registry.builtin_list import LISTED, QUARANTINED, builtin_states
 from audacitorch.registry.files import read_json, write
 from audacitorch.registry.folder import RegistryFolder
-from audacitorch.registry.model_record import GONE, NOT_A_MODEL, STATUSES, ModelRecord, blocking, reason_of
+from audacitorch.registry.model_record import ModelRecord, blocking, reason_of
+from audacitorch.registry.statuses import GONE, NOT_A_MODEL, STATUSES
 from audacitorch.report.escape import visible
 
 HUB = "https://huggingface.co"

@@ -10,7 +10,8 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 from audacitorch.registry.builtin_list import LISTED, QUARANTINED, WAITING, BuiltInState, builtin_states, read_list
 from audacitorch.registry.files import moment_of, timestamp
 from audacitorch.registry.folder import RegistryFolder
-from audacitorch.registry.model_record import COMPATIBLE, GONE, INCOMPATIBLE, STATUSES, UNREACHABLE, ModelRecord
+from audacitorch.registry.model_record import ModelRecord
+from audacitorch.registry.statuses import COMPATIBLE, GONE, INCOMPATIBLE, STATUSES, UNREACHABLE
 from audacitorch.report.escape import markdown, visible, without_commands
 
 #: Lines of one kind that are shown; the records have all.

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
 
 from audacitorch.registry import trial_results
-from audacitorch.registry.executors import Disk, sweep, too_large
-from audacitorch.registry.files import in_use
+from audacitorch.registry.executors import Disk, Stopped, sweep, too_large
+from audacitorch.registry.files import RegistryError, in_use
 from audacitorch.registry.folder import RegistryFolder
 from audacitorch.registry.jobs import Job, Shard, plan
-from audacitorch.registry.model_record import ModelRecord
+from audacitorch.registry.sightings import Untested
 from audacitorch.registry.trials import Setting, do
 
 #: What is left of a download that nobody asks for any more goes after this.
@@ -24,16 +24,16 @@ _KEPT_SECONDS = 7 * 24 * 3600.0
 
 @dataclass
 class Tested:
-    """What a sweep came to: statuses by repo, and why others could not be tested."""
+    """What a sweep came to: statuses by repo, why others could not be tested, and why it ended early."""
 
     statuses: Dict[str, str] = field(default_factory=dict)
     failures: Dict[str, str] = field(default_factory=dict)
-    shared: int = 0
+    stopped: str = ""
 
     @property
     def exit_status(self) -> int:
-        """0, or 3 where a model could not be tested, which says nothing about it."""
-        return 3 if self.failures else 0
+        """0, or 3 if a model could not be tested, which says nothing about it."""
+        return 3 if self.failures or self.stopped else 0
 
 
 def run_trials(
@@ -45,66 +45,92 @@ def run_trials(
     *,
     shard: Optional[Shard] = None,
     keep: Optional[Path] = None,
+    deadline: Optional[float] = None,
     tell: Callable[[str, str], None] = lambda repo_id, said: None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Tested:
     """Run what has not been run, and write each result as soon as it is there.
 
     Args:
         shard: do this part of it.
         keep: put the results into this folder, and leave the records as they are.
+        deadline: seconds for all of it; what was done by then is kept.
         tell: called for each result with the repo's id and what came of it.
+        say: told when the engine is lost, and when it is back.
     """
     everything = plan(folder)
     jobs = [job for job in everything if shard is None or shard.takes(job)]
     _prepare(Path(setting.cache), setting, everything)
-    tested = Tested()
+    keys = {job.key for job in everything}
+    taking = _Taking(folder, moment, keep, tell)
+    taking.forget([key for key in taking.untested.keys() if key not in keys])
     fitting = []
     for job in jobs:
         if job.size > disk.limit:
-            _take(folder, too_large(job, disk), moment, tested, keep, tell)
+            taking.take(too_large(job, disk))
         else:
             fitting.append(job)
-    for _, result in sweep(fitting, partial(do, setting=setting), engine, disk):
-        _take(folder, result, moment, tested, keep, tell)
+    try:
+        for _, result in sweep(fitting, partial(do, setting=setting), engine, disk, say, deadline):
+            taking.take(result)
+    except Stopped as stopped:
+        taking.tested.stopped = str(stopped)
     if keep is None:
-        tested.shared = trial_results.share(folder, moment)
-    return tested
+        trial_results.share(folder, moment)
+    return taking.tested
 
 
 def merge(folder: RegistryFolder, kept: Iterable[Mapping[str, Any]], moment: datetime) -> Tested:
     """Write results that were made elsewhere into the records."""
-    tested = Tested()
+    taking = _Taking(folder, moment, None, lambda repo_id, said: None)
     for result in kept:
-        _take(folder, result, moment, tested, None, lambda repo_id, said: None)
-    tested.shared = trial_results.share(folder, moment)
-    return tested
+        taking.take(result)
+    trial_results.share(folder, moment)
+    return taking.tested
 
 
-def _take(
-    folder: RegistryFolder,
-    result: Mapping[str, Any],
-    moment: datetime,
-    tested: Tested,
-    keep: Optional[Path],
-    tell: Callable[[str, str], None],
-) -> None:
-    repo_id = str(result["id"])
-    if keep is not None:
-        trial_results.save(keep, result)
-        if "error" in result:
-            tested.failures[repo_id] = str(result["error"])
+class _Taking:
+    """Results on their way into the records, or into a folder."""
+
+    def __init__(
+        self, folder: RegistryFolder, moment: datetime, keep: Optional[Path], tell: Callable[[str, str], None]
+    ) -> None:
+        self.folder, self.moment, self.keep, self.tell = folder, moment, keep, tell
+        self.tested = Tested()
+        self.untested = Untested(folder)
+
+    def take(self, result: Mapping[str, Any]) -> None:
+        repo_id = str(result["id"])
+        if self.keep is not None:
+            trial_results.save(self.keep, result)
+            if "error" in result:
+                self.tested.failures[repo_id] = str(result["error"])
+            else:
+                self.tested.statuses[repo_id] = str(result["report"]["verdict"])
+            self.tell(repo_id, self.tested.failures.get(repo_id) or self.tested.statuses[repo_id])
+            return
+        try:
+            record = trial_results.apply(self.folder, result, self.moment)
+        except (trial_results.NotApplied, RegistryError) as error:
+            self.tested.failures[repo_id] = str(error)
+            if not isinstance(error, trial_results.Outdated):
+                self.note(result, str(error))
+            self.tell(repo_id, str(error))
         else:
-            tested.statuses[repo_id] = str(result["report"]["verdict"])
-        tell(repo_id, tested.failures.get(repo_id) or tested.statuses[repo_id])
-        return
-    try:
-        record: ModelRecord = trial_results.apply(folder, result, moment)
-    except trial_results.NotApplied as error:
-        tested.failures[repo_id] = str(error)
-        tell(repo_id, str(error))
-    else:
-        tested.statuses[record.id] = record.status
-        tell(record.id, record.status)
+            self.tested.statuses[record.id] = record.status_text
+            self.forget([record.key])
+            self.tell(record.id, record.status_text)
+
+    def note(self, result: Mapping[str, Any], why: str) -> None:
+        with self.folder.writing():
+            self.untested = Untested(self.folder)
+            self.untested.note(result, why, self.moment)
+
+    def forget(self, keys: List[str]) -> None:
+        if self.keep is None and set(keys) & set(self.untested.keys()):
+            with self.folder.writing():
+                self.untested = Untested(self.folder)
+                self.untested.forget(keys)
 
 
 def _prepare(cache: Path, setting: Setting, jobs: List[Job]) -> None:

@@ -31,7 +31,11 @@ _LARGEST_RESULT = 64 << 20
 
 
 class NotApplied(ValueError):
-    """A result that says nothing about what is there now, or that is none."""
+    """A result that says nothing about what is there now, or is not a result."""
+
+
+class Outdated(NotApplied):
+    """A result of files, a revision or a version of this tool that are not the current ones."""
 
 
 def apply(folder: RegistryFolder, result: Mapping[str, Any], moment: datetime) -> ModelRecord:
@@ -52,11 +56,11 @@ def apply(folder: RegistryFolder, result: Mapping[str, Any], moment: datetime) -
     with folder.writing():
         record = folder.find(str(result["id"]))
         if record is None or record.key != result["key"]:
-            raise NotApplied(f"there is no record of {one_line(str(result['id']))} any more")
+            raise Outdated(f"there is no record of {one_line(str(result['id']))} any more")
         if record.content != result["content"]:
-            raise NotApplied(f"{record.id} has changed since it was tested")
+            raise Outdated(f"{record.id} has changed since it was tested")
         if report.tool.get("version") != __version__ or report.target.revision != result["revision"]:
-            raise NotApplied(f"the report on {record.id} is of another version of this tool, or of another revision")
+            raise Outdated(f"the report on {record.id} is of another version of this tool, or of another revision")
         after = fold(record, _with(record, report, result, moment), moment)
         folder.write(folder.place(record.id), after)
     return after

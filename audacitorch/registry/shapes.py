@@ -1,0 +1,169 @@
+"""What a record's JSON must look like to be believed: people edit records, and merges leave halves of them.
+
+Written by hand because a refresh reads every record, and a validator of JSON Schema takes a hundred times as long.
+``record.schema.json`` says the same; a test compares them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Callable, Dict, Mapping
+
+from audacitorch.hub.repos import is_commit, repo_id_fault
+from audacitorch.registry.statuses import STATUSES
+
+SCHEMA_VERSION = 1
+KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+EVENTS = ("new", "renamed", "revision", "status", "tested")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SEVERITIES = ("error", "warning", "note")
+
+Check = Callable[[Any], bool]
+
+
+class NotARecord(ValueError):
+    """The JSON is not a record that this tool can believe; the message says where."""
+
+
+class LaterSchema(NotARecord):
+    """A later version of this tool wrote the record: it must be left as it is."""
+
+
+def require_record(data: Any) -> None:
+    """Make sure that ``data`` is a record.
+
+    Raises:
+        LaterSchema: it is one of a later version.
+        NotARecord: it is not one.
+    """
+    if not isinstance(data, dict):
+        raise NotARecord("it is not a JSON object")
+    version = data.get("schema_version")
+    if type(version) is not int:
+        raise NotARecord("schema_version is not an integer")
+    if version > SCHEMA_VERSION:
+        raise LaterSchema(f"it has schema version {version}, and this version of audacitorch reads {SCHEMA_VERSION}")
+    _require(data, _RECORD, "")
+    for name, file in data["files"].items():
+        _require(file, _FILE, f"files[{name[:80]!r}].")
+    for number, event in enumerate(data["history"]):
+        _require(event, _EVENT, f"history[{number}].")
+    for part in ("static", "trial"):
+        if data[part] is not None:
+            _require_judgement(data[part], part)
+    if data["trial"] is not None:
+        _require(data["trial"], _TRIAL, "trial.")
+
+
+def _require_judgement(judgement: Mapping[str, Any], part: str) -> None:
+    _require(judgement, _JUDGEMENT, f"{part}.")
+    for number, finding in enumerate(judgement["findings"]):
+        _require(finding, _FINDING, f"{part}.findings[{number}].")
+    for number, failed in enumerate(judgement["could_not_run"]):
+        _require(failed, _FAILED, f"{part}.could_not_run[{number}].")
+
+
+def _require(value: Any, shape: Mapping[str, Check], where: str) -> None:
+    if not isinstance(value, dict):
+        raise NotARecord(f"{where.rstrip('.')} is not a JSON object")
+    for name, check in shape.items():
+        if name not in value:
+            raise NotARecord(f"{where}{name} is missing")
+        if not check(value[name]):
+            raise NotARecord(f"{where}{name} is not what it should be")
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _array(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _number(value: Any) -> bool:
+    return type(value) in (int, float)
+
+
+def _date(value: Any) -> bool:
+    return isinstance(value, str) and _DATE.fullmatch(value) is not None
+
+
+def _status(value: Any) -> bool:
+    return isinstance(value, str) and value in STATUSES
+
+
+def _hash(value: Any) -> bool:
+    return is_commit(value) or (isinstance(value, str) and _SHA256.fullmatch(value) is not None)
+
+
+def _contents(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) == {"model", "metadata"} and all(map(_hash, value.values()))
+
+
+def _optional(check: Check) -> Check:
+    return lambda value: value is None or check(value)
+
+
+_RECORD: Dict[str, Check] = {
+    "id": lambda value: isinstance(value, str) and repo_id_fault(value) is None,
+    "key": lambda value: isinstance(value, str) and KEY.fullmatch(value) is not None,
+    "revision": _optional(is_commit),
+    "status": _status,
+    "reason": _text,
+    "first_seen": _date,
+    "last_changed": _date,
+    "gated": _flag,
+    "disabled": _flag,
+    "licence": _optional(_text),
+    "files": _object,
+    "metadata": _optional(_object),
+    "archive": _optional(_object),
+    "static": _optional(_object),
+    "trial": _optional(_object),
+    "previous_ids": _texts,
+    "history": _array,
+}
+_FILE: Dict[str, Check] = {
+    "size": _optional(_count),
+    "git_sha1": _optional(is_commit),
+    "sha256": _optional(lambda value: isinstance(value, str) and _SHA256.fullmatch(value) is not None),
+}
+_EVENT: Dict[str, Check] = {
+    "date": _date,
+    "event": lambda value: isinstance(value, str) and value in EVENTS,
+    "revision": _optional(is_commit),
+    "was": _optional(_status),
+    "status": _status,
+    "reason": _text,
+}
+_JUDGEMENT: Dict[str, Check] = {"tool": _text, "date": _date, "findings": _array, "could_not_run": _array}
+_TRIAL: Dict[str, Check] = {
+    "content": _contents,
+    "revision": _optional(is_commit),
+    "realtime_factor": _optional(_number),
+}
+_FINDING: Dict[str, Check] = {
+    "rule": _text,
+    "severity": lambda value: isinstance(value, str) and value in _SEVERITIES,
+    "hosts": _texts,
+    "message": _text,
+}
+_FAILED: Dict[str, Check] = {"rule": _text, "error": _text}
