@@ -14,8 +14,10 @@ from audacitorch.registry.statuses import (
     INCOMPATIBLE,
     NOT_A_MODEL,
     PARTLY,
+    STATUSES,
     UNREACHABLE,
     UNTESTED,
+    compatible_with,
 )
 from audacitorch.report.model import FAIL, PASS, UNKNOWN
 from audacitorch.version import __version__
@@ -110,7 +112,7 @@ class ModelRecord:
         """The status as people read it: one that depends on the host names the hosts."""
         if self.status != COMPATIBLE:
             return self.status
-        return compatible_with([_title(host) for host, verdict in self.hosts.items() if verdict == PASS], len(HOSTS))
+        return compatible_with([host.title for host, verdict in self.hosts.items() if verdict == PASS], len(HOSTS))
 
     @property
     def mark(self) -> str:

@@ -196,8 +196,8 @@ class Untested:
         if self._path.exists():
             write(self._path, canonical(self._entries))
 
-    def keys(self) -> List[str]:
-        """What could not be tested."""
+    def noted(self) -> List[str]:
+        """The keys of what could not be tested."""
         return sorted(self._entries)
 
     def shown(self) -> List[Tuple[str, str]]:

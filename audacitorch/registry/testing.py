@@ -63,7 +63,7 @@ def run_trials(
     _prepare(Path(setting.cache), setting, everything)
     keys = {job.key for job in everything}
     taking = _Taking(folder, moment, keep, tell)
-    taking.forget([key for key in taking.untested.keys() if key not in keys])
+    taking.forget([key for key in taking.untested.noted() if key not in keys])
     fitting = []
     for job in jobs:
         if job.size > disk.limit:
@@ -127,7 +127,7 @@ class _Taking:
             self.untested.note(result, why, self.moment)
 
     def forget(self, keys: List[str]) -> None:
-        if self.keep is None and set(keys) & set(self.untested.keys()):
+        if self.keep is None and set(keys) & set(self.untested.noted()):
             with self.folder.writing():
                 self.untested = Untested(self.folder)
                 self.untested.forget(keys)
