@@ -16,6 +16,7 @@ from audacitorch.commands.options import (
     add_limit_arguments,
     add_registry_argument,
     positive_integer,
+    seconds_above_zero,
 )
 
 if TYPE_CHECKING:
@@ -25,11 +26,14 @@ if TYPE_CHECKING:
     from audacitorch.registry.folder import RegistryFolder
     from audacitorch.registry.testing import Tested
 
+#: Lines about single repos that are printed.
+_MOST_LINES = 50
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The subcommands of `audacitorch registry`."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    refresh = _action(actions, "refresh", "look at the Hub, and at each repo that changed")
+    refresh = _action(actions, "refresh", "bring the records up to date with the Hub")
     test = _action(actions, "test", "run the models that have not been run")
     status = _action(actions, "status", "say what is new, changed, broken and quarantined, and why")
     publish = _action(actions, "publish", "make the built-in list, and upload it")
@@ -40,6 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         action.add_argument("--confirm-removals", action="store_true", help="you have looked at how many models go")
     refresh.add_argument("--workers", type=positive_integer, metavar="N", help="repos looked at side by side")
+    refresh.add_argument(
+        "--confirm-missing", action="store_true", help="you have looked at how many repos the Hub's listing lacks"
+    )
+    merge = _action(
+        actions, "merge", "merge two versions of a file in the registry, as a merge driver of git", folder=False
+    )
+    for name, what in (("base", "the common ancestor"), ("ours", "our version, which is overwritten"), ("theirs", "")):
+        merge.add_argument(name, type=Path, help=what or "the other version")
     _add_test_arguments(test)
     status.add_argument(
         "--since", metavar="DATE", help="2024-05-01T10:00:00Z (default: the last run that changed anything)"
@@ -49,10 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     site.add_argument("-o", "--output", type=Path, default=Path("site"), metavar="DIR", help="default: site")
 
 
-def _action(actions: Any, name: str, summary: str) -> argparse.ArgumentParser:
+def _action(actions: Any, name: str, summary: str, folder: bool = True) -> argparse.ArgumentParser:
     action: argparse.ArgumentParser = actions.add_parser(
         name, help=summary, description=summary[0].upper() + summary[1:]
     )
+    if not folder:
+        return action
     add_registry_argument(action)
     add_endpoint_argument(action)
     return action
@@ -71,6 +85,9 @@ def _add_test_arguments(test: argparse.ArgumentParser) -> None:
     )
     add_limit_arguments(test)
     test.add_argument(
+        "--deadline", type=seconds_above_zero, metavar="S", help="stop after so many seconds, and keep what was done"
+    )
+    test.add_argument(
         "--disk", type=positive_integer, default=16384, metavar="MB", help="for downloads (default: %(default)s)"
     )
     test.add_argument("--cache", type=Path, metavar="DIR", help="where downloads lie until they are tested")
@@ -81,6 +98,10 @@ def run(arguments: argparse.Namespace) -> int:
     from audacitorch.registry.files import now
     from audacitorch.registry.folder import RegistryFolder, default_folder
 
+    if arguments.action == "merge":
+        from audacitorch.registry.merging import merge_files
+
+        return merge_files(arguments.base, arguments.ours, arguments.theirs)
     path = arguments.registry or default_folder()
     if arguments.action == "refresh":
         path.mkdir(parents=True, exist_ok=True)
@@ -99,11 +120,15 @@ def _refresh(arguments: argparse.Namespace, folder: RegistryFolder, moment: date
     from audacitorch.registry.refresh import WORKERS, refresh
 
     with Hub(arguments.endpoint) as hub:
-        done = refresh(folder, hub, moment, arguments.workers or WORKERS)
+        done = refresh(folder, hub, moment, arguments.workers or WORKERS, confirmed=arguments.confirm_missing)
     for odd in done.odd:
         _say(odd)
-    if done.failed:
-        _say(f"{len(done.failed):,} repos could not be looked at and stay as they were; run this again")
+    for repo_id, why in list(done.why.items())[:_MOST_LINES]:
+        _say(f"{repo_id} could not be looked at and stays as it was: {why}")
+    if len(done.why) > _MOST_LINES:
+        _say(f"and {len(done.why) - _MOST_LINES:,} more")
+    for name in done.missing_builtins:
+        _say(f"the Hub's listing lacks the built-in model {name}")
     if done.fault:
         _say(f"not complete: {done.fault}")
     print(f"{done.listed:,} listed, {done.unchanged:,} unchanged, {done.written:,} written, {done.missing:,} missing")
@@ -124,12 +149,16 @@ def _test(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetim
         done = _run_trials(arguments, folder, moment)
     for repo_id, why in done.failures.items():
         _say(f"{repo_id} could not be tested: {why}")
+    if done.stopped:
+        _say(done.stopped)
+    unreadable = [str(one) for one in folder.unreadable]
+    for said in unreadable:
+        _say(said)
     counts = {status: list(done.statuses.values()).count(status) for status in sorted(set(done.statuses.values()))}
     told = [f"{count:,} {status}" for status, count in counts.items()]
     print(f"{len(done.statuses):,} tested{': ' if told else ''}{', '.join(told)}; {len(done.failures):,} could not be")
-    if arguments.results:
-        return done.exit_status
-    return _built_in(arguments, folder, moment) or done.exit_status
+    status = done.exit_status or (3 if unreadable else 0)
+    return status if arguments.results else _built_in(arguments, folder, moment) or status
 
 
 def _run_trials(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime) -> Tested:
@@ -144,7 +173,6 @@ def _run_trials(arguments: argparse.Namespace, folder: RegistryFolder, moment: d
         shard = Shard.parse(arguments.shard) if arguments.shard else None
     except ValueError as error:
         raise RegistryError(str(error)) from error
-    engine = cluster_or_processes(arguments.scheduler, arguments.jobs)
     setting = Setting(
         endpoint=endpoint_from(arguments.endpoint),
         cache=str(arguments.cache or _cache()),
@@ -153,6 +181,7 @@ def _run_trials(arguments: argparse.Namespace, folder: RegistryFolder, moment: d
         memory_bytes=arguments.memory << 20,
     )
     told = _say if sys.stderr.isatty() else lambda text: None
+    engine = cluster_or_processes(arguments.scheduler, arguments.jobs, setting.job_seconds)
     try:
         return run_trials(
             folder,
@@ -162,6 +191,8 @@ def _run_trials(arguments: argparse.Namespace, folder: RegistryFolder, moment: d
             moment,
             shard=shard,
             keep=arguments.results,
+            deadline=arguments.deadline,
+            say=_say,
             tell=lambda repo_id, said: told(f"{repo_id}: {said}"),
         )
     finally:
@@ -169,7 +200,7 @@ def _run_trials(arguments: argparse.Namespace, folder: RegistryFolder, moment: d
 
 
 def _cache() -> Path:
-    """Where this user's programs keep what can be had again."""
+    """Where this user's programs keep what can be downloaded again."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "audacitorch", "trials")
 
 
@@ -180,21 +211,24 @@ def _status(arguments: argparse.Namespace, folder: RegistryFolder, moment: datet
     try:
         since = moment_of(arguments.since) if arguments.since else None
     except ValueError as error:
-        raise RegistryError(f"{arguments.since} is no date: write it like 2024-05-01T10:00:00Z") from error
-    found = status(folder, since)
+        raise RegistryError(f"{arguments.since} is not a date: write it like 2024-05-01T10:00:00Z") from error
+    found = status(folder, since, moment)
     sys.stdout.write(RENDERERS[arguments.format](found))
     if arguments.issues:
         from audacitorch.github import GitHub
         from audacitorch.registry.issues import keep_issues
 
         with GitHub(arguments.issues) as github:
-            for done in keep_issues(github, found.built_in):
+            for done in keep_issues(github, found.built_in, found.held):
                 _say(done)
     return 0
 
 
 def _publish(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime) -> int:
-    return _built_in(arguments, folder, moment, tell=True)
+    status = _built_in(arguments, folder, moment, tell=True)
+    for one in folder.unreadable:
+        _say(str(one))
+    return status or (3 if folder.unreadable else 0)
 
 
 def _built_in(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime, tell: bool = False) -> int:

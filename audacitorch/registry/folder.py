@@ -18,6 +18,8 @@ from audacitorch.registry.shapes import LaterSchema, NotARecord
 
 #: What the name of a record that could not be read ends with.
 BROKEN = ".broken"
+#: Files about the last run, which change at each: git ignores them.
+VOLATILE = ("looks.json", "untested.json")
 _UNFINISHED_SECONDS = 3600.0
 #: Names that Windows keeps for devices, whatever ending they have.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
@@ -130,6 +132,12 @@ class RegistryFolder:
     def remove(self, place: str) -> None:
         """Delete the record at ``place``, if it is there."""
         (self.models / place).unlink(missing_ok=True)
+
+    def ignore_volatile(self) -> None:
+        """Have git ignore what changes at each run, unless somebody has said what it is to ignore here."""
+        ignored = self.path / ".gitignore"
+        if not ignored.exists():
+            write(ignored, "".join(f"{name}\n" for name in ("# What changes at each run.", *VOLATILE, "*.tmp")))
 
     def sweep_up(self) -> None:
         """Remove files that were being written when a run was ended, an hour ago or more."""

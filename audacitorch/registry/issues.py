@@ -14,10 +14,12 @@ LABEL = "built-in-broken"
 _LONGEST_TITLE = 200
 
 
-def keep_issues(github: GitHub, builtin_states: Sequence[BuiltInState]) -> List[str]:
+def keep_issues(github: GitHub, builtin_states: Sequence[BuiltInState], held: Sequence[str] = ()) -> List[str]:
     """Make the issues say what ``builtin_states`` do; what was done, in words. Nothing is done twice.
 
-    Issues are known by a label, which only people with rights on the repository can give, and by a hidden first line.
+    Models that are ``held`` on the list, because too many would go at once, are for a person to look at: no issue is
+    opened or closed for them. Issues are known by a label, which only people with rights on the repository can give,
+    and by a hidden first line.
 
     Raises:
         GitHubError: GitHub did not do it.
@@ -26,6 +28,9 @@ def keep_issues(github: GitHub, builtin_states: Sequence[BuiltInState]) -> List[
     known = {_marked(issue): issue for issue in reversed(_open_issues(github))}
     for one in builtin_states:
         issue, text = known.pop(one.named, None), _body(one)
+        unsettled = one.state == QUARANTINED and not one.since  # the list has not been made since
+        if one.named in held or one.id in held or unsettled:
+            continue
         if one.state != QUARANTINED:
             if issue is not None:
                 _close(github, issue, "The model passes again and is back on the list.")
@@ -38,7 +43,7 @@ def keep_issues(github: GitHub, builtin_states: Sequence[BuiltInState]) -> List[
             github.call("PATCH", f"issues/{issue['number']}", "change an issue", {"body": text})
             done.append(f"updated #{issue['number']}: {one.named}")
     for named, issue in known.items():
-        if named:
+        if named and named not in held:
             _close(github, issue, "The model is no longer in builtin.yml.")
             done.append(f"closed #{issue['number']}: {named} is no longer built in")
     return done

@@ -23,6 +23,8 @@ MOST_NAMES = 50
 PATIENCE = timedelta(hours=24)
 #: A listing that lacks more than this share of the repos that were there, and at least so many, is in doubt.
 DOUBTFUL_SHARE, DOUBTFUL_COUNT = 0.1, 5
+#: What to do about a stats.json that can't be read.
+STATS_HINT = "delete it, the next refresh makes it again"
 #: Names that a look keeps of what the listing lacked.
 _MOST_LACKING = 50
 _LONGEST_LICENCE = 100
@@ -146,7 +148,7 @@ class Stats:
 
     def __init__(self, folder: RegistryFolder) -> None:
         self._path = folder.stats
-        self._known: Dict[str, Any] = read_json(folder.stats, {}, "it can be deleted: the next refresh makes it again")
+        self._known: Dict[str, Any] = read_json(folder.stats, {}, STATS_HINT)
         self._new: Dict[str, Any] = {}
 
     def put(self, listed: ListedRepo) -> None:
@@ -170,7 +172,7 @@ class Untested:
 
     def __init__(self, folder: RegistryFolder) -> None:
         self._path = folder.untested
-        entries = read_json(folder.untested, {}, "it can be deleted: the next test makes it again")
+        entries = read_json(folder.untested, {}, "delete it, the next test makes it again")
         self._entries: Dict[str, Dict[str, Any]] = {key: one for key, one in entries.items() if isinstance(one, dict)}
 
     def note(self, result: Mapping[str, Any], why: str, moment: datetime) -> None:
@@ -251,6 +253,7 @@ class Look:
     def save(self, folder: RegistryFolder) -> None:
         """Make this the last look."""
         names, failed = sorted(self.lacking_names)[:_MOST_LACKING], dict(list(self.failed.items())[:_MOST_LACKING])
+        folder.ignore_volatile()
         write(folder.looks, canonical({**vars(self), "lacking_names": names, "failed": failed}))
 
 

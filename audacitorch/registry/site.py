@@ -2,71 +2,93 @@
 
 from __future__ import annotations
 
+import heapq
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Iterator, List, Mapping, Optional, Tuple
 from urllib.parse import quote
 
 from audacitorch.hosts import HOSTS, LIST_HOST, MENUS
-from audacitorch.registry.builtin_list import LISTED, QUARANTINED, builtin_states
+from audacitorch.registry.builtin_list import BuiltInState, builtin_states
 from audacitorch.registry.files import read_json, write
 from audacitorch.registry.folder import RegistryFolder
 from audacitorch.registry.model_record import ModelRecord, blocking, reason_of
-from audacitorch.registry.statuses import GONE, NOT_A_MODEL, STATUSES
-from audacitorch.report.escape import visible
+from audacitorch.registry.sightings import STATS_HINT, Look
+from audacitorch.registry.statuses import STATUSES
+from audacitorch.registry.statuses import WAITING as WAITING_MARK
+from audacitorch.report.measured import speed_text
+from audacitorch.report.model import UNKNOWN
+from audacitorch.safetext import visible
 
 HUB = "https://huggingface.co"
 #: One page stays quick in a browser up to about so many rows.
 MOST_ROWS = 5000
+_NO_ROW = [status.name for status in STATUSES.values() if not status.has_page]
 
 
 @dataclass(frozen=True)
 class Row:
-    """A model as the page shows it; everything but ``link`` is text as it came."""
+    """A model as the page shows it; everything but ``link`` and ``mark`` is text as it came."""
 
     id: str
     link: str
     status: str
+    mark: str
     why: str
-    menu: str
-    short: str
-    licence: str
-    size: Optional[int]
-    speed: Optional[float]
-    hosts: Tuple[str, ...]
-    built_in: str
-    likes: int
+    menu: str = ""
+    short: str = ""
+    licence: str = ""
+    size: Optional[int] = None
+    speed: Optional[float] = None
+    hosts: Tuple[str, ...] = ()
+    built_in: str = ""
+    likes: int = 0
+
+    @property
+    def rank(self) -> Tuple[bool, int, str]:
+        """Built-in models first, then those that most people like."""
+        return not self.built_in, -self.likes, self.id.casefold()
 
 
 def write_site(folder: RegistryFolder, output: Path) -> int:
-    """Write ``index.html`` into ``output``; how many models it shows.
+    """Write ``index.html`` into ``output``; how many models it shows: every built-in, and the others up to a limit.
 
     Raises:
         RegistryError: a file can't be read or written.
     """
-    stats = read_json(folder.stats, {})
-    states = {one.id: one.state for one in builtin_states(folder)}
-    rows: List[Row] = []
-    counts = dict.fromkeys(STATUSES, 0)
-    for _, record in folder.records():
-        counts[record.status] += 1
-        if record.status not in (NOT_A_MODEL, GONE) and len(rows) < MOST_ROWS:
-            rows.append(_row(record, stats.get(record.id) or {}, states.get(record.id, "")))
-    rows.sort(key=lambda row: (row.built_in != LISTED, -row.likes, row.id.casefold()))
-    left_out = sum(counts.values()) - counts[NOT_A_MODEL] - counts[GONE] - len(rows)
-    write(output / "index.html", _render(rows, counts, left_out))
+    states = {one.id: one for one in builtin_states(folder)}
+    counts: Counter[Tuple[str, str]] = Counter()
+    rows = heapq.nsmallest(MOST_ROWS + len(states), _rows(folder, states, counts), key=lambda row: row.rank)
+    shown = {row.id for row in rows}
+    rows = [*(_without_record(one) for one in states.values() if one.id not in shown), *rows]
+    rows.sort(key=lambda row: row.rank)
+    left_out = sum(count for (text, _), count in counts.items() if text not in _NO_ROW) - len(shown)
+    write(output / "index.html", _render(rows, counts, max(left_out, 0), Look.last(folder).last_complete))
     return len(rows)
 
 
-def _row(record: ModelRecord, stats: Dict[str, Any], state: str) -> Row:
+def _rows(
+    folder: RegistryFolder, states: Mapping[str, BuiltInState], counts: Counter[Tuple[str, str]]
+) -> Iterator[Row]:
+    stats = read_json(folder.stats, {}, STATS_HINT)
+    for _, record in folder.records():
+        counts[record.status_text, record.mark] += 1
+        one = states.get(record.id)
+        if STATUSES[record.status].has_page or one is not None:
+            yield _row(record, stats.get(record.id), one)
+
+
+def _row(record: ModelRecord, stats: Any, one: Optional[BuiltInState]) -> Row:
     metadata, trial = record.metadata or {}, record.current_trial or {}
     short = metadata.get("short_description")
-    likes = stats.get("likes")
+    likes = stats.get("likes") if isinstance(stats, dict) else 0
     model = record.files.get("model.pt") or {}
     return Row(
         id=record.id,
         link=f"{HUB}/{quote(record.id)}",
-        status=record.status,
+        status=record.status_text,
+        mark=record.mark,
         why=_why(record),
         menu="" if record.effect_type is None else str(MENUS[record.effect_type]),
         short=short if isinstance(short, str) else "",
@@ -74,8 +96,16 @@ def _row(record: ModelRecord, stats: Dict[str, Any], state: str) -> Row:
         size=model.get("size"),
         speed=trial.get("realtime_factor"),
         hosts=tuple(record.hosts[host] for host in HOSTS),
-        built_in=state if state in (LISTED, QUARANTINED) else "",
-        likes=likes if isinstance(likes, int) else 0,
+        built_in=one.state if one is not None else "",
+        likes=likes if type(likes) is int else 0,
+    )
+
+
+def _without_record(one: BuiltInState) -> Row:
+    """A built-in model that no record describes."""
+    unknown = tuple(UNKNOWN for _ in HOSTS)
+    return Row(
+        one.id, f"{HUB}/{quote(one.id)}", "not looked at", WAITING_MARK, one.reason, hosts=unknown, built_in=one.state
     )
 
 
@@ -85,12 +115,7 @@ def _why(record: ModelRecord) -> str:
     return record.reason or (reason_of(against[0]) if against else "")
 
 
-def _speed(factor: float) -> str:
-    """Seconds of computing for a second of audio."""
-    return "< 0.01 ×" if factor < 0.01 else f"{factor:.2g} ×"
-
-
-def _render(rows: List[Row], counts: Dict[str, int], left_out: int) -> str:
+def _render(rows: List[Row], counts: Mapping[Tuple[str, str], int], left_out: int, looked: str) -> str:
     from jinja2 import Environment, PackageLoader
 
     environment = Environment(
@@ -101,13 +126,9 @@ def _render(rows: List[Row], counts: Dict[str, int], left_out: int) -> str:
         lstrip_blocks=True,
     )
     page = environment.get_template("site.html")
-    return page.render(
-        rows=rows, hosts=HOSTS, counts=list(_counted(counts)), left_out=left_out, size=_size, speed=_speed
-    )
-
-
-def _counted(counts: Dict[str, int]) -> Iterator[Any]:
-    yield from ((status, count) for status, count in counts.items() if count)
+    counted = sorted((text, mark, count) for (text, mark), count in counts.items())
+    shown = {"rows": rows, "hosts": HOSTS, "counts": counted, "left_out": left_out, "looked": looked}
+    return page.render(**shown, size=_size, speed=speed_text)
 
 
 def _size(size: int) -> str:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
 
+from audacitorch.hub.repos import repo_id_fault
 from audacitorch.registry import trial_results
 from audacitorch.registry.executors import Disk, Stopped, sweep, too_large
 from audacitorch.registry.files import RegistryError, in_use
@@ -113,7 +114,7 @@ class _Taking:
             record = trial_results.apply(self.folder, result, self.moment)
         except (trial_results.NotApplied, RegistryError) as error:
             self.tested.failures[repo_id] = str(error)
-            if not isinstance(error, trial_results.Outdated):
+            if isinstance(error, trial_results.CouldNotTest):
                 self.note(result, str(error))
             self.tell(repo_id, str(error))
         else:
@@ -122,7 +123,11 @@ class _Taking:
             self.tell(record.id, record.status_text)
 
     def note(self, result: Mapping[str, Any], why: str) -> None:
+        """Keep why a model was not tested, if the result is about what its record describes."""
         with self.folder.writing():
+            record = self.folder.find(str(result["id"])) if repo_id_fault(str(result["id"])) is None else None
+            if record is None or record.key != result["key"] or record.revision != result["revision"]:
+                return
             self.untested = Untested(self.folder)
             self.untested.note(result, why, self.moment)
 

@@ -34,8 +34,8 @@ class NotApplied(ValueError):
     """A result that says nothing about what is there now, or is not a result."""
 
 
-class Outdated(NotApplied):
-    """A result of files, a revision or a version of this tool that are not the current ones."""
+class CouldNotTest(NotApplied):
+    """The model could not be tested, which says nothing about it."""
 
 
 def apply(folder: RegistryFolder, result: Mapping[str, Any], moment: datetime) -> ModelRecord:
@@ -45,22 +45,22 @@ def apply(folder: RegistryFolder, result: Mapping[str, Any], moment: datetime) -
         NotApplied: it was not made of what is there, or the model could not be run.
     """
     if "error" in result:
-        raise NotApplied(one_line(str(result["error"])))
+        raise CouldNotTest(one_line(str(result["error"])))
     report = _report(result)
     failure = next((failed.error for failed in report.could_not_run if failed.rule == "trial"), None)
     if failure is not None:
-        raise NotApplied(one_line(failure))
+        raise CouldNotTest(one_line(failure))
     fault = repo_id_fault(str(result["id"]))
     if fault is not None:
         raise NotApplied(fault)
     with folder.writing():
         record = folder.find(str(result["id"]))
         if record is None or record.key != result["key"]:
-            raise Outdated(f"there is no record of {one_line(str(result['id']))} any more")
+            raise NotApplied(f"there is no record of {one_line(str(result['id']))} any more")
         if record.content != result["content"]:
-            raise Outdated(f"{record.id} has changed since it was tested")
+            raise NotApplied(f"{record.id} has changed since it was tested")
         if report.tool.get("version") != __version__ or report.target.revision != result["revision"]:
-            raise Outdated(f"the report on {record.id} is of another version of this tool, or of another revision")
+            raise NotApplied(f"the report on {record.id} is of another version of this tool, or of another revision")
         after = fold(record, _with(record, report, result, moment), moment)
         folder.write(folder.place(record.id), after)
     return after

@@ -131,8 +131,11 @@ def plain_loop(url: str, cache: str, most: int) -> int:
 
 
 def tree(folder: Path) -> Dict[str, Tuple[bytes, int]]:
-    """Every file with its bytes and the time when it was written."""
-    return {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
+    """Every file with its bytes and the time when it was written, but those that are about the last run only."""
+    from audacitorch.registry.folder import VOLATILE
+
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in VOLATILE)
+    return {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
 
 def bench_cold(repos: int, plain: int, scratch: Path) -> None:

@@ -173,7 +173,7 @@ class TestResults:
     def test_a_result_is_kept_and_merged_once(self, one: World, tmp_path: Path) -> None:
         trial_results.save(tmp_path / "kept", one.result("ann/effect"))
         done = merge(one.folder, trial_results.saved(tmp_path / "kept"), START)
-        assert (done.statuses, done.exit_status) == ({"ann/effect": "compatible"}, 0)
+        assert (done.statuses, done.exit_status) == ({"ann/effect": "compatible with both hosts"}, 0)
         before = one.tree()
         merge(one.folder, trial_results.saved(tmp_path / "kept"), START)
         assert one.tree() == before
@@ -273,7 +273,7 @@ class TestDownloads:
         setting = self.setting(world, tmp_path)
         (tmp_path / "cache" / ("0" * 32)).mkdir(parents=True)  # left by an earlier run
         done = run_trials(world.folder, Processes(1), setting, Disk(1 << 30), START)
-        assert done.statuses == {"ann/effect": "compatible"}
+        assert done.statuses == {"ann/effect": "compatible with both hosts"}
         assert list((tmp_path / "cache").iterdir()) == []
         trial = world.record("ann/effect").trial or {}
         assert (trial["ended"], trial["torch"]) == ("finished", "1.9.0")

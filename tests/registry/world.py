@@ -12,7 +12,7 @@ from audacitorch.hosts import HOSTS
 from audacitorch.hub import Hub
 from audacitorch.registry import trial_results
 from audacitorch.registry.builtin_list import ListUpdate, curate
-from audacitorch.registry.folder import RegistryFolder
+from audacitorch.registry.folder import VOLATILE, RegistryFolder
 from audacitorch.registry.model_record import ModelRecord
 from audacitorch.registry.refresh import Refreshed, refresh
 from audacitorch.report.model import Report, Target
@@ -70,8 +70,8 @@ class World:
         return self.record(repo_id).status
 
     def tree(self) -> Tree:
-        """Every file with its bytes and the time when it was written."""
-        files = sorted(path for path in self.folder.path.rglob("*") if path.is_file())
+        """Every file with its bytes and the time when it was written, but those that are about the last run only."""
+        files = sorted(path for path in self.folder.path.rglob("*") if path.is_file() and path.name not in VOLATILE)
         return {str(f.relative_to(self.folder.path)): (f.read_bytes(), f.stat().st_mtime_ns) for f in files}
 
     def contents(self) -> Dict[str, bytes]:
