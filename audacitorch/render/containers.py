@@ -23,6 +23,8 @@ _BITRATES = {  # kbit/s by the header's index, for MPEG 1 and for MPEG 2 and 2.5
     False: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
+#: A WAV's size from here on says that a program could not go back to its header.
+_STREAMED = 0x7FFF0000
 #: Encoders don't agree whether the frame with the Xing header counts.
 _FRAMES_OF_DOUBT = 1
 
@@ -102,11 +104,8 @@ def audio_parts(path: Path, file: BinaryIO) -> Tuple[Tuple[Union[Path, FileView]
                 parts = tuple(FileView(path, [link]) for link in links)
                 return parts, (f"It is {len(links)} Ogg streams chained together, and all are read.",)
         elif data[:4] == b"RIFF" and data[8:12] == b"WAVE":
-            pieces = _riff_pieces(data)
-            if pieces:
-                return (FileView(path, pieces),), (
-                    "Its header tells no length, and it is read to the end of the file.",
-                )
+            pieces, notes = _riff_pieces(data)
+            return (FileView(path, pieces) if pieces else path,), notes
         else:
             return _mp3_parts(path, data)
     return (path,), ()
@@ -125,19 +124,25 @@ def ogg_links(data: mmap.mmap) -> List[Tuple[int, int]]:
     return [(start, end - start) for start, end in zip(starts, [*starts[1:], len(data)])]
 
 
-def _riff_pieces(data: mmap.mmap) -> Optional[List[Piece]]:
-    """A WAV that was streamed, whose header says that there are no samples, with the sizes that it has."""
+def _riff_pieces(data: mmap.mmap) -> Tuple[List[Piece], Tuple[str, ...]]:
+    """A WAV that was streamed, whose header says that there are no samples, with the sizes that it has.
+
+    No pieces where the header can be left as it is; and sentences about what is odd.
+    """
     position = 12
     while position + 8 <= min(len(data), 1 << 20):
         name, size = data[position : position + 4], struct.unpack("<I", data[position + 4 : position + 8])[0]
         rest = len(data) - position - 8
         if name == b"data":
+            if rest < size < _STREAMED:
+                return [], (f"It is cut off: its header promises {size:,} bytes of audio, and {rest:,} are there.",)
             if size != 0 or rest == 0 or rest > 0xFFFFFFFF - position - 8:
-                return None
+                break
             riff = b"RIFF" + struct.pack("<I", len(data) - 8)
-            return [riff, (8, position - 4), struct.pack("<I", rest), (position + 8, rest)]
+            pieces: List[Piece] = [riff, (8, position - 4), struct.pack("<I", rest), (position + 8, rest)]
+            return pieces, ("Its header tells no length, and it is read to the end of the file.",)
         position += 8 + size + size % 2
-    return None
+    return [], ()
 
 
 @dataclass(frozen=True)
