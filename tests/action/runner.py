@@ -66,6 +66,7 @@ def run_workflow(
     event: str = "push",
     payload: Optional[Mapping[str, Any]] = None,
     env: Optional[Mapping[str, str]] = None,
+    secrets: Optional[Mapping[str, str]] = None,
 ) -> Run:
     """Run a workflow of a model repo with `act`, on this machine as the runner.
 
@@ -76,7 +77,7 @@ def run_workflow(
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(workflow, encoding="utf-8")
     git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org", "-C", str(repo)]
-    for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "model"]):
+    for words in (["init", "-q", "-b", "main"], ["add", "--all"], ["commit", "-qm", "model"]):
         subprocess.run([*git, *words], check=True)
     home = repo.parent / f"{repo.name}-home"
     artifacts = repo.parent / f"{repo.name}-artifacts"
@@ -88,12 +89,14 @@ def run_workflow(
     command += ["--local-repository", f"audacitorch/action@v1={action()}"]
     for name, value in {"ARTIFACTS": str(artifacts), **(env or {})}.items():
         command += ["--env", f"{name}={value}"]
+    for name, value in (secrets or {}).items():
+        command += ["--secret", f"{name}={value}"]
     if payload is not None:
         (home / "event.json").write_text(json.dumps(payload), encoding="utf-8")
         command += ["--eventpath", str(home / "event.json")]
     command[0] = program("act") or "act"
     around = {"PATH": tools(), "HOME": str(home), "LANG": "C.UTF-8"}
-    done = subprocess.run(command, env=around, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, env=around, capture_output=True, text=True, timeout=560)
     return Run(done.returncode, done.stdout + done.stderr, artifacts)
 
 

@@ -58,7 +58,7 @@ class Stage:
             env={**os.environ, "HOME": str(self.folder)},
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=560,
             check=False,
         )
 

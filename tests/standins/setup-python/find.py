@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -20,13 +21,12 @@ def main() -> int:
     if found is None:
         print(f"::error::This machine has no Python {wanted} in {os.environ['PYTHONS']}.")
         return 1
+    # An environment of its own: what a job installs stays in the job, as on GitHub.
     folder = Path(os.environ["RUNNER_TEMP"]) / f"python-{wanted}"
-    folder.mkdir(exist_ok=True)
-    for name in ("python", "python3", f"python{wanted}"):
-        (folder / name).unlink(missing_ok=True)
-        (folder / name).symlink_to(found)
+    options = [] if os.environ.get("INSTALLS") else ["--without-pip"]
+    subprocess.run([found, "-m", "venv", *options, str(folder)], check=True)
     with open(os.environ["GITHUB_PATH"], "a", encoding="utf-8") as file:
-        file.write(f"{folder}\n")
+        file.write(f"{folder / 'bin'}\n")
     with open(os.environ["GITHUB_OUTPUT"], "a", encoding="utf-8") as file:
         file.write(f"python-version={wanted}\n")
     return 0
