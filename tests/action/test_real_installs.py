@@ -109,6 +109,9 @@ def test_a_refresh_indexes_tests_commits_and_publishes_by_jobs_that_install_them
     checkout, origin = tmp_path / "checkout", tmp_path / "origin.git"
     checkout.mkdir()
     copy_checkout(checkout)
+    workflow = checkout / ".github" / "workflows" / "registry-refresh.yml"
+    kept = [line for line in REFRESH.splitlines(keepends=True) if not line.startswith("  queue: max")]
+    workflow.write_text("".join(kept), encoding="utf-8")  # newer than act, which refuses what it does not know
     git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-C", str(checkout)]
     for words in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-qm", "start"]):
         subprocess.run([*git, *words], check=True)
