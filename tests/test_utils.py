@@ -42,13 +42,12 @@ def test_invalid_metadata_is_refused_with_every_problem():
     assert "`labels` is missing" in message
     assert "`sample_rate` must be an integer" in message
     assert "`tags` has 6 entries" in message
-    assert "`tags[5]` has 16 characters" in message
 
 
 def test_what_only_the_alphas_refuse_is_a_remark():
     valid, message = validate_metadata(changed(sample_rate=390_000))
     assert valid
-    assert "audacity-3.2-alpha: `sample_rate` must be 0 to 384000, not 390000" in message
+    assert "audacity-3.2-alpha: `sample_rate` must be above 0 and at most 384000, not 390000" in message
 
 
 @pytest.mark.parametrize(
@@ -59,7 +58,7 @@ def test_what_only_the_alphas_refuse_is_a_remark():
         (changed(labels={"a"}), "JSON has no form for"),
         (changed(sample_rate=float("nan")), "JSON has no form for"),
         (changed(labels=["\ud800"]), "half of a surrogate pair"),
-        (changed(domain_tags=...), "neither `domains` nor `domain_tags` is there"),
+        (changed(domain_tags=...), "Neither `domains` nor `domain_tags` is there"),
         (changed(domain_tags=None), "`domain_tags` must be a list, not null"),
         (changed(domain_tags=[["music"]]), "`domain_tags[0]` must be a string"),
         (changed(multichannel=0), "`multichannel` must be true or false, not 0"),

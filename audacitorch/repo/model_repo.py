@@ -74,8 +74,7 @@ def _files_of(folder: Path) -> Dict[str, RepoFile]:
             raise TargetError(f"there is no folder {folder}")
         if not folder.is_dir():
             raise TargetError(f"{folder} is a file: name the folder that holds model.pt and metadata.json")
-        tracked = list(_lfs_patterns(folder))
-        return dict(_regular_files(folder, tracked))
+        return dict(_regular_files(folder, list(_lfs_patterns(folder))))
     except OSError as error:
         raise TargetError(f"{folder} can't be read: {error.strerror}") from error
 
@@ -96,8 +95,21 @@ def _regular_files(folder: Path, lfs_patterns: list[str]) -> Iterator[tuple[str,
 
 
 def _lfs_patterns(folder: Path) -> Iterator[str]:
-    """The patterns that .gitattributes hands to Git LFS."""
-    attributes = folder / ".gitattributes"
+    """The patterns by which Git LFS takes files of this folder, from it and from those above it in its checkout."""
+    whole = folder.resolve()
+    root = next((above for above in (whole, *whole.parents) if (above / ".git").exists()), whole)
+    for place in (whole, *whole.parents):
+        below = whole.relative_to(place).as_posix()
+        for pattern in _patterns_in(place / ".gitattributes"):
+            parent, slash, name = pattern.rpartition("/")
+            if not slash or fnmatch.fnmatchcase(below, parent.lstrip("/").replace("**", "*") or "."):
+                yield name
+        if place == root:
+            return
+
+
+def _patterns_in(attributes: Path) -> Iterator[str]:
+    """The patterns that a .gitattributes hands to Git LFS."""
     if not attributes.is_file():
         return
     with attributes.open("rb") as file:
@@ -105,4 +117,4 @@ def _lfs_patterns(folder: Path) -> Iterator[str]:
     for line in text.splitlines():
         pattern, *values = line.split() or [""]
         if "filter=lfs" in values and not pattern.startswith("#"):
-            yield pattern.lstrip("/")
+            yield pattern

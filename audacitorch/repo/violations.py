@@ -99,7 +99,8 @@ def _in_range(value: float, rules: Mapping[str, Any]) -> bool:
 def range_words(rules: Mapping[str, Any]) -> str:
     """A number's limits as a clause; empty where there are none."""
     if "exclusiveMinimum" in rules:
-        return f"above {rules['exclusiveMinimum']} and below {rules['exclusiveMaximum']}"
+        most = f"at most {rules['maximum']}" if "maximum" in rules else f"below {rules['exclusiveMaximum']}"
+        return f"above {rules['exclusiveMinimum']} and {most}"
     return f"{rules['minimum']} to {rules['maximum']}" if "minimum" in rules else ""
 
 

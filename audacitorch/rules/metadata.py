@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from audacitorch.facts import Metadata
 from audacitorch.findings import ERROR, FINE, NOTE, WARNING, Problem, Severity
-from audacitorch.hosts import Host, by_host, only_for
+from audacitorch.hosts import HOSTS, Host, by_host, only_for
 from audacitorch.repo.jsontext import pointer
 from audacitorch.repo.metadata_file import (
     DOMAIN_FIELDS,
@@ -19,7 +20,7 @@ from audacitorch.repo.metadata_file import (
     show,
 )
 from audacitorch.repo.violations import Violation, by_place, limit_words, nearest
-from audacitorch.rules import rule
+from audacitorch.rules import rule, sentence
 
 FILE = "metadata.json"
 
@@ -28,6 +29,17 @@ MAX_PER_FIELD = 10
 
 #: So many of a file's fields are compared with a missing one's name.
 MAX_COMPARED = 100
+
+#: What people write about a model.
+DESCRIPTIONS = ("short_description", "long_description")
+
+#: Whole texts that say nothing: an example's, a template's, or a word for "later".
+_PLACEHOLDER = re.compile(
+    r"(?:to ?do|tbd|fix ?me|n/?a|none|null|tests?|foo|bar|x{1,8}|[-.…?*_ ]+|my model|lorem ipsum.*|placeholder.*"
+    r"|(?:a |the |short |long |model |your )*descriptions?(?: here| goes here| of (?:my|the|your) model)?"
+    r"|.*\bsay here (?:what|in) .*|.*description can be a max of.*|use me to …|<.*>|\{.*\}|\[.*\])[.!…]*",
+    re.IGNORECASE | re.DOTALL,
+)
 
 #: Judged only where metadata.json could be read as one object.
 READABLE = ("metadata-encoding", "metadata-json")
@@ -50,7 +62,7 @@ HINTS = {
 def metadata_encoding(metadata: Metadata) -> Iterator[Problem]:
     for problem in metadata.problems:
         if problem.kind == "encoding":
-            yield Problem(problem.message, FILE, problem.line)
+            yield Problem(sentence(problem.message), FILE, problem.line)
 
 
 @rule(
@@ -63,9 +75,9 @@ def metadata_json(metadata: Metadata) -> Iterator[Problem]:
     wrong = [problem for problem in metadata.problems if problem.kind != "encoding"]
     for problem in wrong[:MAX_PER_FIELD]:
         hint = HINTS.get(problem.kind)
-        yield Problem(problem.message, FILE, problem.line, hint, details={"kind": problem.kind})
+        yield Problem(sentence(problem.message), FILE, problem.line, hint, details={"kind": problem.kind})
     if len(wrong) > MAX_PER_FIELD:
-        yield Problem(f"{len(wrong) - MAX_PER_FIELD:,} more keys come twice", FILE)
+        yield Problem(f"{len(wrong) - MAX_PER_FIELD:,} more keys come twice.", FILE)
 
 
 @rule(
@@ -81,12 +93,12 @@ def metadata_field_missing(metadata: Metadata) -> Iterator[Problem]:
         field = next(iter(hosts.values())).field
         if field in DOMAIN_FIELDS and both_missing:
             if field == "domains":
-                message = "neither `domains` nor `domain_tags` is there"
+                message = "Neither `domains` nor `domain_tags` is there."
                 yield Problem(message, FILE, metadata.lines.get(""), _missing_hint(metadata, field))
             continue
-        message = f"`{field}` is missing"
+        message = f"`{field}` is missing."
         if field == "domain_tags":
-            message = "`domain_tags` is missing: the 3.2 alphas do not read `domains`"
+            message = f"`domain_tags` is missing: {' and '.join(host.title for host in hosts)} does not read `domains`."
         yield Problem(
             message,
             FILE,
@@ -98,6 +110,11 @@ def metadata_field_missing(metadata: Metadata) -> Iterator[Problem]:
 
 
 def _missing_hint(metadata: Metadata, field: str) -> str:
+    if field in DESCRIPTIONS and "description" in metadata.fields:
+        return (
+            f"Copy the text of `description` to `{field}`, and shorten it: hosts read `short_description` and "
+            "`long_description`, never `description`."
+        )
     for present in islice(metadata.fields, MAX_COMPARED):
         if present not in known_fields() and nearest(present, (field,)):
             return f"Rename {show(present)} to `{field}`."
@@ -109,7 +126,7 @@ def _missing_hint(metadata: Metadata, field: str) -> str:
 
 @rule(
     title="Fields of metadata.json have the right type",
-    reason="Audacity refuses the whole file when a field has another type; 48000.0 is no integer to its parser.",
+    reason="Audacity refuses the whole file when a field has another type; 48000.0 is not an integer to its parser.",
     hint="docs/metadata.md lists the types.",
     severity=ERROR,
     after=READABLE,
@@ -118,7 +135,7 @@ def metadata_field_type(metadata: Metadata) -> Iterator[Problem]:
     return _problems(
         metadata,
         lambda v: v.kind == "type",
-        lambda v, limit: f"{name(v)} must be {limit}, not {show(v.value)}",
+        lambda v, limit: f"{name(v)} must be {limit}, not {show(v.value)}.",
         _type_hint,
     )
 
@@ -144,7 +161,7 @@ def _type_hint(violation: Violation) -> Optional[str]:
 )
 def metadata_field_range(metadata: Metadata) -> Iterator[Problem]:
     return _problems(
-        metadata, lambda v: v.kind == "range", lambda v, limit: f"{name(v)} must be {limit}, not {show(v.value)}"
+        metadata, lambda v: v.kind == "range", lambda v, limit: f"{name(v)} must be {limit}, not {show(v.value)}."
     )
 
 
@@ -156,11 +173,26 @@ def metadata_field_range(metadata: Metadata) -> Iterator[Problem]:
     after=READABLE,
 )
 def metadata_field_length(metadata: Metadata) -> Iterator[Problem]:
-    return _problems(
+    yield from _problems(
         metadata,
         lambda v: v.kind == "length",
-        lambda v, limit: f"{name(v)} has {len(v.value):,} characters, {limit} are allowed: {show(v.value)}",
+        lambda v, limit: f"{name(v)} has {len(v.value):,} characters, {limit} are allowed: {show(v.value)}.",
     )
+    yield from _long_tags(metadata)
+
+
+def _long_tags(metadata: Metadata) -> Iterator[Problem]:
+    """Tags beyond the length that a host's card schema recommends: no host refuses one."""
+    tags = metadata.fields.get("tags")
+    for index, tag in enumerate(tags if isinstance(tags, list) else []):
+        advised = {host: properties(host)["tags"]["items"].get("recommendedMaxLength") for host in HOSTS}
+        long = {host: most for host, most in advised.items() if most and isinstance(tag, str) and len(tag) > most}
+        if long and index < MAX_PER_FIELD:
+            most = min(long.values())
+            message = f"`tags[{index}]` has {len(tag):,} characters, and should have at most {most}: {show(tag)}."
+            details = {"field": "tags", "value": show(tag), "limit": f"at most {most} characters"}
+            line = metadata.lines.get(pointer("/tags", index))
+            yield Problem(message, FILE, line, severity=only_for(long, WARNING, others=FINE), details=details)
 
 
 @rule(
@@ -174,7 +206,7 @@ def metadata_field_count(metadata: Metadata) -> Iterator[Problem]:
     return _problems(
         metadata,
         lambda v: v.kind == "count",
-        lambda v, limit: f"{name(v)} has {len(v.value):,} entries, {limit} are allowed",
+        lambda v, limit: f"{name(v)} has {len(v.value):,} entries, {limit} are allowed.",
     )
 
 
@@ -188,8 +220,8 @@ def metadata_field_count(metadata: Metadata) -> Iterator[Problem]:
 def metadata_field_value(metadata: Metadata) -> Iterator[Problem]:
     def message(violation: Violation, limit: str) -> str:
         if violation.limit == "no tag twice":
-            return f"{name(violation)} repeats {show(violation.value)}"
-        return f"{name(violation)} must be {limit}, not {show(violation.value)}"
+            return f"{name(violation)} repeats {show(violation.value)}."
+        return f"{name(violation)} must be {limit}, not {show(violation.value)}."
 
     def hint(violation: Violation) -> Optional[str]:
         if violation.limit == "no tag twice":
@@ -217,7 +249,7 @@ def metadata_domain_unknown(metadata: Metadata) -> Iterator[Problem]:
     for domain, (field, index) in list(found.items())[:MAX_PER_FIELD]:
         near = nearest(domain, known_domains())
         yield Problem(
-            f"`{field}` names {show(domain)}, which is none of {', '.join(known_domains())}",
+            f"`{field}` names {show(domain)}, which is not one of {', '.join(known_domains())}.",
             FILE,
             metadata.lines.get(pointer(f"/{field}", index)),
             f'Write "{near}".' if near else None,
@@ -225,7 +257,7 @@ def metadata_domain_unknown(metadata: Metadata) -> Iterator[Problem]:
             {"field": field, "value": show(domain)},
         )
     if len(found) > MAX_PER_FIELD:
-        yield Problem(f"{len(found) - MAX_PER_FIELD:,} more domains are unknown", FILE)
+        yield Problem(f"{len(found) - MAX_PER_FIELD:,} more domains are unknown.", FILE)
 
 
 def _domain_severity(field: str, metadata: Metadata) -> Severity:
@@ -250,16 +282,70 @@ def _domain_severity(field: str, metadata: Metadata) -> Severity:
 def metadata_unknown_field(metadata: Metadata) -> Iterator[Problem]:
     unknown = [field for field in metadata.fields if field not in known_fields() and field != "$schema"]
     for field in unknown[:MAX_PER_FIELD]:
-        near = nearest(field, known_fields())
+        near = None if field == "description" else nearest(field, known_fields())
         yield Problem(
-            f"no host reads the field {show(field)}" + (f": is `{near}` meant?" if near else ""),
+            f"No host reads the field {show(field)}" + (f": is `{near}` meant?" if near else "."),
             FILE,
             metadata.lines.get(pointer("", field)),
-            f"Rename {show(field)} to `{near}`." if near else None,
+            _unknown_hint(metadata, field, near),
             details={"field": show(field), "nearest": near},
         )
     if len(unknown) > MAX_PER_FIELD:
-        yield Problem(f"no host reads {len(unknown) - MAX_PER_FIELD:,} more fields", FILE)
+        yield Problem(f"No host reads {len(unknown) - MAX_PER_FIELD:,} more fields.", FILE)
+
+
+def _unknown_hint(metadata: Metadata, field: str, near: Optional[str]) -> Optional[str]:
+    """A rename where the right name is free; where it is taken, renaming would make a key that comes twice."""
+    if field == "description":
+        return "Hosts read `short_description` and `long_description`: give each its text, and delete `description`."
+    if near is None:
+        return None
+    if near in metadata.fields:
+        return f"`{near}` is there as well: put the text that is meant there, and delete {show(field)}."
+    return f"Rename {show(field)} to `{near}`."
+
+
+@rule(
+    title="Descriptions say what the model does",
+    reason="Audacity shows these texts in its list of models: users choose by them.",
+    hint="Say in a few words what the model does to audio, such as `Separates the vocals from the rest`.",
+    severity=NOTE,
+    after=READABLE,
+)
+def placeholder_text(metadata: Metadata) -> Iterator[Problem]:
+    for field in DESCRIPTIONS:
+        text = metadata.fields.get(field)
+        if not isinstance(text, str):
+            continue
+        line = metadata.lines.get(pointer("", field))
+        if not text.strip():
+            yield Problem(f"`{field}` is empty.", FILE, line, details={"field": field})
+        elif len(text) <= 1_000 and _PLACEHOLDER.fullmatch(text.strip()):
+            yield Problem(f"`{field}` is a placeholder: {show(text)}.", FILE, line, details={"field": field})
+
+
+@rule(
+    title="Every label has a text of its own",
+    reason="Tracks and labels with the same text can't be told apart; Audacity 3.2 alpha joins labels by their text, "
+    "and draws those with a text that comes twice again for each of them.",
+    hint="Give each output channel or class a name of its own.",
+    severity=WARNING,
+    after=READABLE,
+)
+def duplicate_labels(metadata: Metadata) -> Iterator[Problem]:
+    labels = metadata.fields.get("labels")
+    places: Dict[str, List[int]] = {}
+    for index, label in enumerate(labels if isinstance(labels, list) else []):
+        if isinstance(label, str):
+            places.setdefault(label, []).append(index)
+    twice = {label: found for label, found in places.items() if len(found) > 1}
+    for label, found in list(twice.items())[:MAX_PER_FIELD]:
+        line = metadata.lines.get(pointer("/labels", found[1]))
+        message = f"{len(found):,} of the labels have the same text: {show(label)}."
+        yield Problem(message, FILE, line, details={"field": "labels", "value": show(label)})
+    if len(twice) > MAX_PER_FIELD:
+        more = len(twice) - MAX_PER_FIELD
+        yield Problem(f"{more:,} more {'text comes' if more == 1 else 'texts come'} twice in `labels`.", FILE)
 
 
 def name(violation: Violation) -> str:
@@ -291,7 +377,7 @@ def _problems(
     for field, count in by_field.items():
         if count > MAX_PER_FIELD:
             yield Problem(
-                f"`{field}` has {count - MAX_PER_FIELD:,} more of these", FILE, metadata.lines.get(f"/{field}")
+                f"`{field}` has {count - MAX_PER_FIELD:,} more of these.", FILE, metadata.lines.get(f"/{field}")
             )
 
 

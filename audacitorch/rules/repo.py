@@ -10,7 +10,7 @@ from audacitorch.findings import ERROR, NOTE, WARNING, Problem
 from audacitorch.hosts import by_host
 from audacitorch.hub.repos import repo_id_fault
 from audacitorch.repo.metadata_file import show
-from audacitorch.rules import rule
+from audacitorch.rules import rule, sentence
 
 MODEL = "model.pt"
 METADATA = "metadata.json"
@@ -34,7 +34,7 @@ LARGEST_PLAIN_FILE = 10_000_000
 def repo_id(repo: Repo) -> Iterator[Problem]:
     fault = repo_id_fault(repo.id) if repo.id is not None else None
     if fault is not None:
-        yield Problem(fault)
+        yield Problem(sentence(fault))
 
 
 @rule(
@@ -46,7 +46,7 @@ def repo_id(repo: Repo) -> Iterator[Problem]:
 )
 def missing_file(repo: Repo) -> Iterator[Problem]:
     if MODEL not in repo.files and METADATA not in repo.files and not _near_miss(repo, MODEL):
-        what = "no model has been exported here yet: neither model.pt nor metadata.json is there"
+        what = "No model has been exported here yet: neither model.pt nor metadata.json is there."
         yield Problem(what, MODEL, details={"missing": [MODEL, METADATA]})
         return
     for wanted in (MODEL, METADATA):
@@ -56,7 +56,7 @@ def missing_file(repo: Repo) -> Iterator[Problem]:
         hint = None
         if near is not None:
             hint = f"Is {show(near)} the file? Audacity looks for `{wanted}` in the top folder, by this very name."
-        yield Problem(f"{wanted} is missing", wanted, hint=hint, details={"missing": [wanted]})
+        yield Problem(f"{wanted} is missing.", wanted, hint=hint, details={"missing": [wanted]})
 
 
 def _near_miss(repo: Repo, wanted: str) -> Optional[str]:
@@ -70,9 +70,10 @@ def _near_miss(repo: Repo, wanted: str) -> Optional[str]:
 
 @rule(
     title="model.pt is kept in LFS storage",
-    reason="The alphas show a model only where the Hub's answer has the header x-linked-size, which it has for files in"
-    " LFS or Xet storage and for no others.",
-    hint="git lfs track '*.pt' && git add .gitattributes && git rm --cached model.pt && git add model.pt && git commit",
+    reason="Audacity 3.2 alpha shows a model only where the Hub's answer has the header x-linked-size, which it has "
+    "for files in LFS or Xet storage and for no others.",
+    hint="git lfs install && git lfs track '*.pt' && git rm -q --cached --ignore-unmatch model.pt && "
+    "git add .gitattributes model.pt && git commit -m 'model.pt in LFS'",
     severity=by_host(lambda host: WARNING if host.finds_plain_files else ERROR),
     after=("missing-file",),
 )
@@ -82,7 +83,7 @@ def not_in_lfs(repo: Repo) -> Iterator[Problem]:
         return
     if repo.source == "hub":
         if model.lfs is False:
-            yield Problem("model.pt is committed as a plain file, not in LFS storage", MODEL)
+            yield Problem("model.pt is committed as a plain file, not in LFS storage.", MODEL)
     elif model.size <= LARGEST_PLAIN_FILE:
-        message = "nothing here says that model.pt will be in LFS storage on the Hub, where Audacity needs it"
+        message = "Nothing here says that model.pt will be in LFS storage on the Hub, where Audacity needs it."
         yield Problem(message, MODEL, severity=NOTE)

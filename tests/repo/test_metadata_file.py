@@ -102,7 +102,7 @@ def test_the_schema_is_a_schema_and_its_root_is_the_specification():
     jsonschema.Draft202012Validator.check_schema(schema())
     validator = jsonschema.Draft202012Validator(schema())
     assert validator.is_valid(VALID)
-    assert not validator.is_valid({**VALID, "tags": ["x" * 16]})
+    assert not validator.is_valid({**VALID, "tags": list("abcdef")})
     assert validator.is_valid({key: value for key, value in VALID.items() if key != "domains"})
 
 

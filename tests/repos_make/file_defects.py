@@ -31,7 +31,7 @@ def fixtures() -> List[Fixture]:
 
 def _files() -> List[Fixture]:
     return [
-        Fixture("no-files-yet", (error("missing-file", message="no model has been exported"),), None),
+        Fixture("no-files-yet", (error("missing-file", message="No model has been exported"),), None),
         Fixture("no-model", (error("missing-file", message="model.pt is missing"),), card()),
         Fixture("no-metadata", (error("missing-file", message="metadata.json is missing"),), None, booster),
         Fixture("not-in-lfs", (note("not-in-lfs", message="LFS storage"),), card(), booster, lfs=False),
@@ -44,8 +44,8 @@ def _readmes() -> List[Fixture]:
         _readme("readme-without-front-matter", "card-tag-missing", "names no tags", b"# A model\n"),
         _readme("readme-without-the-tag", "card-tag-missing", "`audacity`", b"---\ntags: [audio]\n---\n"),
         _readme("readme-tag-in-capitals", "card-tag-missing", '"Audacity"', b"---\ntags: [Audacity]\n---\n"),
-        _readme("front-matter-is-no-yaml", "card-front-matter", "line 3", b"---\ntags: [audacity\n---\n"),
-        _readme("front-matter-makes-objects", "card-front-matter", "line 2",
+        _readme("front-matter-is-no-yaml", "card-front-matter", "Line 3", b"---\ntags: [audacity\n---\n"),
+        _readme("front-matter-makes-objects", "card-front-matter", "Line 2",
                 b"---\ntags: !!python/object/apply:os.getcwd []\n---\n"),
         _readme("front-matter-with-aliases", "card-front-matter", "alias",
                 b"---\na: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\ntags: audacity\n---\n"),

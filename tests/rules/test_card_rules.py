@@ -20,7 +20,7 @@ def test_the_tag_is_found_in_every_form(tags):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (None, "there is no README.md"),
+        (None, "There is no README.md"),
         (b"", "names no tags"),
         (b"# A model\n", "names no tags"),
         (b"---\nlicense: mit\n---\n", "names no tags"),
@@ -38,9 +38,9 @@ def test_a_card_without_the_tag_is_found(data, message):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"---\ntags: [audacity\n---\n", "line 3"),
+        (b"---\ntags: [audacity\n---\n", "Line 3"),
         (b"---\na: &a 1\nb: *a\n---\n", "an alias"),
-        ("---\ntags: é\n---\n".encode("latin-1"), "byte 0xE9"),
+        ("---\ntags: é\n---\n".encode("latin-1"), "Byte 0xE9"),
         (b'---\ntags: "\\e[31m"\n"\\e[31m": 1\n"\\e[31m": 1\n---\n', "comes twice"),
         (b"---\ntags: &\x1b[31m\n---\n", ""),
     ],

@@ -33,13 +33,16 @@ CONTRACT: Dict[str, Tuple[Tuple[str, str], ...]] = {
         BOTH_ERROR,
     ),
     **dict.fromkeys(
-        [f"metadata-field-{what}" for what in ("missing", "type", "range", "length", "count", "value")], ONE_HOST_ERROR
+        [f"metadata-field-{what}" for what in ("missing", "type", "range", "count", "value")], ONE_HOST_ERROR
     ),
+    "metadata-field-length": ((ERROR, ERROR), (WARNING, FINE)),
     **dict.fromkeys(
-        ["timestamps-range", "probabilities-range", "stateful", "slow", "card-tag-missing", "card-front-matter"],
+        ["timestamps-range", "probabilities-range", "stateful", "slow", "card-tag-missing", "card-front-matter",
+         "duplicate-labels"],
         BOTH_WARNING,
     ),
-    **dict.fromkeys(["silent-output", "clipping", "dc-offset", "block-seams", "metadata-unknown-field"], BOTH_NOTE),
+    **dict.fromkeys(["silent-output", "clipping", "dc-offset", "block-seams", "metadata-unknown-field",
+         "placeholder-text"], BOTH_NOTE),
     "output-length": ((ERROR, ERROR), (WARNING, WARNING)),
     "short-input": ((WARNING, WARNING), (ERROR, ERROR)),
     "label-format": ((WARNING, FINE), (FINE, ERROR)),

@@ -68,7 +68,7 @@ def test_a_repo_with_both_files_passes():
 
 def test_an_empty_repo_is_one_problem():
     (problem,) = problems("missing-file", folder("README.md"))
-    assert "no model has been exported here yet" in problem.message
+    assert "No model has been exported here yet" in problem.message
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_an_empty_repo_is_one_problem():
 )
 def test_a_missing_file_is_named_with_the_one_that_was_meant(names, missing, near):
     (problem,) = problems("missing-file", folder(*names))
-    assert problem.message == f"{missing} is missing"
+    assert problem.message == f"{missing} is missing."
     assert problem.file == missing
     assert (near is None) == (problem.hint is None)
     assert near is None or near in problem.hint
@@ -118,3 +118,25 @@ def test_in_a_folder_a_small_model_gets_a_note(lfs):
 def test_in_a_folder_a_model_in_lfs_or_too_large_for_plain_git_passes():
     assert problems("not-in-lfs", folder("model.pt", lfs=True)) == []
     assert problems("not-in-lfs", folder("model.pt", size=LARGEST_PLAIN_FILE + 1)) == []
+
+
+@pytest.mark.parametrize(
+    ("attributes", "counts"),
+    [
+        ("*.pt", True),
+        ("models/*/*.pt", True),
+        ("**/*.pt", True),
+        ("/models/a/model.pt", True),
+        ("models/b/*.pt", False),
+    ],
+)
+def test_gitattributes_at_the_root_of_a_repo_with_several_models_count(attributes, counts, tmp_path):
+    from audacitorch.repo.model_repo import FolderRepo
+
+    folder = tmp_path / "checkout" / "models" / "a"
+    folder.mkdir(parents=True)
+    (folder / "model.pt").write_bytes(b"x")
+    (tmp_path / ".gitattributes").write_text("*.pt filter=lfs\n")  # above the checkout: says nothing about it
+    (tmp_path / "checkout" / ".git").mkdir()
+    (tmp_path / "checkout" / ".gitattributes").write_text(f"{attributes} filter=lfs diff=lfs -text\n")
+    assert (FolderRepo(folder).facts.files["model.pt"].lfs is True) == counts
