@@ -18,7 +18,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Optional, Set, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Set
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -56,6 +56,20 @@ except BaseException:
     pass
 print(*seen, *(["wrote"] if os.path.exists("out.bin") else []))
 """
+#: Judges an archive alone.
+READ = """
+import sys
+from audacitorch.archive import read_archive
+from audacitorch.facts import Facts, Repo, Unavailable
+from audacitorch.rules import all_rules
+from audacitorch.rules.runner import Outcome, run_rules
+with open(sys.argv[1], "rb") as file:
+    archive = read_archive(file, file.seek(0, 2))
+none, outcome = Unavailable("only the archive is read"), Outcome()
+rules = [rule for rule in all_rules().values() if set(rule.needs) == {"archive"}]
+run_rules(rules, Facts(Repo(source="folder"), none, none, archive, none), outcome)
+print(*{found.rule for found in outcome.findings if found.severity == "error"})
+"""
 
 
 @dataclass
@@ -81,7 +95,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scanners", type=Path, metavar="VENV", help="an environment with scanners of model files")
     parser.add_argument("--jobs", type=int, default=2, help="default: %(default)d")
-    parser.add_argument("--only", choices=("faulty", "hostile", "good"), help="one kind of repos")
+    parser.add_argument("--only", choices=("faulty", "hostile", "good", "exports"), help="one kind of repos")
+    parser.add_argument(
+        "--python", action="append", default=[], metavar="PYTHON", help="another PyTorch's, for exports"
+    )
+    parser.add_argument("--no-baseline", action="store_true", help="judge by the check alone")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="write the corpus here and keep it")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -89,7 +107,12 @@ def main() -> None:
         makers = {"faulty": faulty, "hostile": hostile, "good": good}
         kinds = {kind: list(make(base / kind)) for kind, make in makers.items() if options.only in (None, kind)}
         judges: Dict[str, Callable[[Case], Optional[Set[str]]]] = {"audacitorch check": checked}
-        judges[f"torch.jit.load, {EARLIER} and the schema"] = baseline(Path(scratch))
+        if not options.no_baseline:
+            judges[f"torch.jit.load, {EARLIER} and the schema"] = baseline(Path(scratch))
+        if options.only in (None, "exports"):
+            cases = list(exports(base / "exports", [sys.executable, *options.python]))
+            with ThreadPoolExecutor(options.jobs) as pool:
+                show("audacitorch check --static", "good", tally(cases, list(pool.map(read, cases))))
         for judge, examine in judges.items():
             for kind, cases in kinds.items():
                 with ThreadPoolExecutor(options.jobs) as pool:
@@ -246,15 +269,24 @@ def good(base: Path) -> Iterator[Case]:
         findings = json.loads(expected.read_text(encoding="utf-8"))["findings"]
         if all(found["severity"] == "note" or found["rule"] == "label-format" for found in findings):
             yield Case(expected.parent.name, repo(base, expected.parent.name, expected.parent))
-    for name, content in exports():
-        folder = repo(base, name, ROOT / "examples" / "booster-net")
-        (folder / "model.pt").write_bytes(content)
-        yield Case(name, folder)
 
 
-def exports() -> Iterator[Tuple[str, bytes]]:
-    """Archives of many kinds of modules, from Torch 1.9.0 and, backported, from newer PyTorch."""
-    yield from ()
+def exports(base: Path, pythons: List[str]) -> Iterator[Case]:
+    """Archives of several hundred modules in every way of saving them, from each PyTorch at hand."""
+    for number, python in enumerate(pythons):
+        folder = base / str(number)
+        command = [python, str(ROOT / "tests" / "archive" / "export_corpus.py"), str(folder)]
+        print(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0])
+        for model in sorted(folder.glob("*.pt")):
+            yield Case(f"{number}/{model.stem}", model)
+
+
+def read(case: Case) -> Optional[Set[str]]:
+    """The rules about danger that an archive alone breaks; that it is too new is no false alarm."""
+    done = subprocess.run(
+        [sys.executable, "-c", READ, str(case.folder)], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    return set(done.stdout.split()) & (DANGER - {"file-format-too-new"}) if done.returncode == 0 else {"crashed"}
 
 
 if __name__ == "__main__":
