@@ -260,26 +260,32 @@ class _Member:
         self.names = names
         self.code = code
         self.named: Set[str] = set()
+        self.lines_before = 0
 
     def read(self) -> None:
         for piece in self.source.pieces:
             if piece.kind == "class":
                 for annotation in _annotations(self.source.tree(piece)):
                     self.note(annotation)
-        for _, owner, function in functions(self.source):
-            Inference(self.names, self.version, self.record, self.note, owner).run(function)
+        for piece, owner, function in functions(self.source):
+            self.lines_before = piece.lines_before
+            try:
+                Inference(self.names, self.version, self.record, self.note, owner).run(function)
+            except Unusual as error:
+                error.line = None if error.line is None else error.line + self.lines_before
+                raise
 
     def record(self, operator: str, arguments: Arguments, node: Any, called: bool) -> None:
-        line = node.lineno
+        line = node.lineno + self.lines_before
         self.code.calls.append(Call(operator, arguments, self.source.path, line, self.source.line(line), called))
         if len(self.code.calls) > MAX_CALLS:
-            raise Unusual(f"more than {MAX_CALLS:,} calls", line)
+            raise Unusual(f"more than {MAX_CALLS:,} calls", node.lineno)
 
     def note(self, node: Any) -> None:
         for name, line in named_types(node, self.names):
             if name not in self.named:
                 self.named.add(name)
-                self.code.types.append(TypeName(name, self.source.path, line))
+                self.code.types.append(TypeName(name, self.source.path, line + self.lines_before))
 
 
 def _annotations(tree: ast.stmt) -> Iterator[ast.expr]:

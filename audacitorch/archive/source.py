@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Iterator, List, Match, Optional, Tuple
 
 #: A function with more than this is not exported by anything, and would take more than 150 MB to parse.
-MAX_TOKENS = 400_000
+MAX_TOKENS = 250_000
 #: Deeper expressions than this are not printed: PyTorch gives intermediate results names.
 MAX_NESTING = 80
 #: One letter that no exporter writes: it makes no word of Python, and takes the place of one letter.
@@ -71,6 +71,11 @@ class Piece:
     def indent(self) -> int:
         return 2 if self.kind == "method" else 0
 
+    @property
+    def lines_before(self) -> int:
+        """Lines of the member before the first one that is parsed: a method is parsed below a line of its own."""
+        return self.line - (2 if self.kind == "method" else 1)
+
 
 class Source:
     """A code member: its path below the archive's folder, its text, its classes and functions in order."""
@@ -98,7 +103,7 @@ class Source:
         """One line, as a message may quote it."""
         if not self._lines:
             self._lines = self.text.split("\n")
-        return self._lines[number - 1].strip()[:160] if 0 < number <= len(self._lines) else ""
+        return self._lines[number - 1][:400].strip()[:160] if 0 < number <= len(self._lines) else ""
 
     def parsed_text(self, piece: Piece) -> str:
         """The text that ``tree`` parses: as long as the piece, with other letters in words of Python."""
@@ -108,8 +113,11 @@ class Source:
         """The whole text as its trees are parsed: as long as the text, line by line."""
         return _with_stand_ins(self.text, [place for piece in self.pieces for place in piece.stand_ins])
 
-    def tree(self, piece: Piece) -> ast.stmt:
-        """The syntax tree of a class without its methods, or of a function; lines are those of the member.
+    def tree(self, piece: Piece, absolute: bool = True) -> ast.stmt:
+        """The syntax tree of a class without its methods, or of a function.
+
+        Lines are those of the member; unless ``absolute``, ``piece.lines_before`` is to be added to them, which saves
+        a walk over the tree.
 
         Raises:
             Unusual: Python can't parse it.
@@ -117,7 +125,7 @@ class Source:
         text = self.parsed_text(piece)
         if piece.kind == "class" and not text[piece.header_end - piece.start :].strip():
             text += "\n  pass\n"
-        return self._parse(piece, text)
+        return self._parse(piece, text, absolute)
 
     def header(self, piece: Piece) -> ast.stmt:
         """The same without the body of a function."""
@@ -126,9 +134,9 @@ class Source:
         end = piece.header_end - piece.start
         return self._parse(piece, f"{self.parsed_text(piece)[:end]}\n{' ' * piece.indent}  pass\n")
 
-    def _parse(self, piece: Piece, text: str) -> ast.stmt:
+    def _parse(self, piece: Piece, text: str, absolute: bool = True) -> ast.stmt:
         before = "if 1:\n" if piece.indent else ""
-        lines_before = piece.line - 1 - before.count("\n")
+        lines_before = piece.lines_before
         try:
             tree = self._python(before + text)
         except SyntaxError as error:
@@ -140,7 +148,8 @@ class Source:
                 tree = self._python(f"{before}{text[:opening]}*, {text[opening:]}")
             except SyntaxError:
                 raise Unusual(str(error.msg), lines_before + (error.lineno or 1)) from error
-        ast.increment_lineno(tree, lines_before)
+        if absolute:
+            ast.increment_lineno(tree, lines_before)
         statement = tree.body[0]
         return statement.body[0] if isinstance(statement, ast.If) else statement
 
@@ -291,9 +300,12 @@ class _Cutter:
 
 
 def functions(source: Source) -> Iterator[Tuple[Piece, Optional[str], ast.FunctionDef]]:
-    """Every function with its tree, and of methods the qualified name of the class; one tree after the other."""
+    """Every function with its tree, and of methods the qualified name of the class; one tree after the other.
+
+    Lines of the trees are counted from ``piece.lines_before``.
+    """
     for piece in source.pieces:
         if piece.kind != "class":
-            tree = source.tree(piece)
+            tree = source.tree(piece, absolute=False)
             if isinstance(tree, ast.FunctionDef):
                 yield piece, None if piece.owner is None else f"{source.module}.{piece.owner}", tree

@@ -228,7 +228,7 @@ def test_types_that_double_and_branches_without_end_stay_cheap():
 
 def test_a_function_beyond_all_bounds_is_unusual_code():
     archive = with_body("\n    ".join(["y = [" + "0, " * 1000 + "]"] * 300))
-    assert "more than 400,000 words" in archive.code_problems[0].message
+    assert "more than 250,000 words" in archive.code_problems[0].message
 
 
 @pytest.mark.parametrize(("text", "version"), [("6\n", 6), ("3", 3), ("x", None), ("", None), ("9" * 500, None)])
