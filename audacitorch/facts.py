@@ -116,6 +116,30 @@ class TypeName:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """A literal in an archive's code that matters by its value.
+
+    ``kind`` is ``device`` (``value`` is the device's name) or ``training`` (``value`` is what is called with a flag
+    that says so).
+    """
+
+    kind: str
+    value: str
+    file: str
+    line: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a method: its TorchScript type, ``?`` where it is not known."""
+
+    name: str
+    type: str
+    has_default: bool
+
+
+@dataclass(frozen=True)
 class Archive:
     """model.pt as a file.
 
@@ -124,7 +148,9 @@ class Archive:
     ``unsafe`` holds one sentence for each thing that makes it dangerous to unpack or that no zip writer writes,
     ``code_problems`` what could not be read as it should: kinds ``damaged`` (not even its bytes), ``too-large``,
     ``unusual`` (PyTorch's exporter does not write it), ``version``.
-    ``parameters`` and ``buffers`` count elements, and so does ``dtypes``; ``constants`` counts tensors.
+    ``methods`` holds the parameters of the model's own methods behind ``self``, None where its class is not known.
+    ``parameters`` and ``buffers`` count elements, and so do ``dtypes`` and ``parameter_dtypes``; ``constants``
+    counts tensors.
     """
 
     kind: str
@@ -137,11 +163,14 @@ class Archive:
     unpacked_size: int = 0
     calls: Tuple[Call, ...] = ()
     types: Tuple[TypeName, ...] = ()
+    settings: Tuple[Setting, ...] = ()
+    methods: Optional[Mapping[str, Tuple[Parameter, ...]]] = None
     code_problems: Tuple[TextProblem, ...] = ()
     code_size: int = 0
     parameters: Optional[int] = None
     buffers: Optional[int] = None
     dtypes: Mapping[str, int] = field(default_factory=_empty)
+    parameter_dtypes: Mapping[str, int] = field(default_factory=_empty)
     constants: int = 0
     root_type: Optional[str] = None
 

@@ -7,27 +7,21 @@ exporter writes is accepted, so that what is judged here is what runs there.
 
 from __future__ import annotations
 
-import ast
 import re
-from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Set, Tuple
+from dataclasses import replace
+from typing import Any, BinaryIO, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from audacitorch.archive import layout, pickles
-from audacitorch.archive.inference import Arguments, Inference
+from audacitorch.archive.code import Code, read_code
 from audacitorch.archive.members import Member, MemberError, read_contents, read_exactly
-from audacitorch.archive.names import Names, named_types
-from audacitorch.archive.schemas import REACHES_OUT_NAMES
 from audacitorch.archive.sniff import HEAD, sniff, zip_without_code
-from audacitorch.archive.source import Source, Unusual, functions
 from audacitorch.archive.types import STR, TENSOR, UNKNOWN, Type
 from audacitorch.archive.unsafe import is_code, unknown_members, unsafe_reasons
-from audacitorch.facts import Archive, Call, TextProblem, TypeName
+from audacitorch.facts import Archive, Parameter
 
 MAX_CODE = 8 << 20
 MAX_PICKLE = 16 << 20
 MAX_SMALL = 1 << 10
-#: Calls that are kept; a program with more is beyond anything that is exported.
-MAX_CALLS = 200_000
 _VERSIONS = (".data/version", "version")
 _PICKLES = ("data.pkl", "constants.pkl")
 #: Functions and classes that PyTorch's pickler names, besides the archive's own classes.
@@ -36,7 +30,6 @@ _PICKLED_NAMES = re.compile(
     r"|torch\.(?:device|per_\w+_affine|\w+Storage|\w+_tensor)|torch\._tensor\._rebuild_from_type_v2",
     re.ASCII,
 )
-_REACHES_OUT = re.compile(rb"\b(?:" + "|".join(sorted(REACHES_OUT_NAMES)).encode() + rb")\b")
 
 __all__ = ["read_archive"]
 
@@ -66,15 +59,6 @@ def read_archive(file: BinaryIO, size: int, every_header: bool = True) -> Archiv
     return _Reader(file, size, found).archive()
 
 
-@dataclass
-class _Code:
-    """What was found in the code members."""
-
-    calls: List[Call] = field(default_factory=list)
-    types: List[TypeName] = field(default_factory=list)
-    problems: List[TextProblem] = field(default_factory=list)
-
-
 class _Reader:
     """Reads the members of one archive that matter, and puts together what they say."""
 
@@ -88,8 +72,8 @@ class _Reader:
         unpacked = sum(member.size for member in self.members)
         unsafe = (*found.faults, *unsafe_reasons(self.members, size))
         self.base = Archive("torchscript", size=size, members=len(self.members), unpacked_size=unpacked, unsafe=unsafe)
-        self.code = _Code()
-        self.names = Names()
+        self.code = Code()
+        self.names = self.code.names
         self.contents: Dict[str, bytes] = {}
 
     def archive(self) -> Archive:
@@ -104,22 +88,46 @@ class _Reader:
         self.read_code(version)
         root = self.pickled("data.pkl")
         found = None if root is None else pickles.count_tensors(root.value, self.names.parameter_names)
+        tensors = [*(found.tensors if found else ()), *(one for one in values if isinstance(one, pickles.Tensor))]
         return replace(
             self.base,
-            detail=detail,
+            detail=detail or self.missing_data(tensors, values),
             unsafe=self.base.unsafe or (() if self.is_legacy else unknown_members(self.members, self.top)),
             format_version=version,
             producer=self.producer(version),
             calls=tuple(self.code.calls),
             types=tuple(self.code.types),
+            settings=tuple(self.code.settings),
+            methods=self.methods(found.root_type if found else None),
             code_problems=tuple(self.code.problems),
             code_size=sum(member.size for member in self.code_members()),
             parameters=found.parameters if found else None,
             buffers=found.buffers if found else None,
-            dtypes=found.dtypes if found else {},
+            dtypes=_dtypes(found.dtypes if found else {}, values),
+            parameter_dtypes=found.parameter_dtypes if found else {},
             constants=sum(isinstance(one, pickles.Tensor) for one in values),
             root_type=found.root_type if found else None,
         )
+
+    def methods(self, root_type: Optional[str]) -> Optional[Mapping[str, Tuple[Parameter, ...]]]:
+        """The methods of the model's class, None where it is not known."""
+        known = None if root_type is None else self.names.find_class(root_type)
+        if known is None:
+            return None
+        return {
+            name: tuple(Parameter(one.name, str(one.type), one.has_default) for one in signature.parameters[1:])
+            for name, signature in known.methods.items()
+        }
+
+    def missing_data(self, tensors: List[pickles.Tensor], constants: Sequence[object]) -> str:
+        """The first tensor's data that is not there."""
+        of_constants = {id(one) for one in constants}
+        for tensor in tensors:
+            folder = "constants" if id(tensor) in of_constants else "data"
+            names = (f"{folder}/{tensor.storage}", f"tensors/{tensor.storage}")
+            if not any(name in self.below for name in names):
+                return f"it has no member {names[0]!r}"
+        return ""
 
     def kind(self) -> Tuple[str, str]:
         """The archive's kind, and for TorchScript what is missing."""
@@ -163,7 +171,7 @@ class _Reader:
                 self.contents[member.name] = content
 
     def problem(self, kind: str, message: str, line: Optional[int] = None) -> None:
-        self.code.problems.append(TextProblem(kind, message, line))
+        self.code.problem(kind, message, line)
 
     def path(self, member: Member) -> str:
         """A member's path below the top folder, as text that any encoding takes."""
@@ -217,30 +225,17 @@ class _Reader:
         """Every operator that the code members call, and every type that they name."""
         if self.is_legacy:
             self.problem("unusual", "model.json: it has the layout of PyTorch 1.0 to 1.3, whose code can be anywhere")
-        sources: List[Source] = []
-        for member in self.code_members():
-            if member.name not in self.contents:
-                continue
-            data = self.contents.pop(member.name)
-            try:
-                source = Source(self.path(member), data)
-                self.names.collect(source)
-                sources.append(source)
-            except Unusual as error:
-                self.unusual(self.path(member), error)
-                self.code.calls.extend(_names_that_reach_out(self.path(member), data))
-        for source in sources:
-            try:
-                _Member(source, version, self.names, self.code).read()
-            except Unusual as error:
-                self.unusual(source.path, error)
-                self.code.calls.extend(_names_that_reach_out(source.path, source.text.encode()))
-            if len(self.code.calls) > MAX_CALLS:
-                self.problem("too-large", f"it makes more than {MAX_CALLS:,} calls")
-                break
+        members = [member for member in self.code_members() if member.name in self.contents]
+        read_code({self.path(member): self.contents.pop(member.name) for member in members}, version, self.code)
 
-    def unusual(self, path: str, error: Unusual) -> None:
-        self.problem("unusual", f"{path}: {error}", error.line)
+
+def _dtypes(found: Mapping[str, int], constants: Sequence[object]) -> Dict[str, int]:
+    """Elements of each dtype, those of constants with a dtype that Torch 1.9.0 lacks included."""
+    dtypes = dict(found)
+    for one in constants:
+        if isinstance(one, pickles.Tensor) and one.dtype not in pickles.KNOWN_DTYPES:
+            dtypes[one.dtype] = dtypes.get(one.dtype, 0) + one.elements
+    return dtypes
 
 
 def _type_of_constant(value: Any) -> Type:
@@ -249,59 +244,3 @@ def _type_of_constant(value: Any) -> Type:
     if isinstance(value, pickles.Object):
         return Type(value.type)
     return STR if isinstance(value, str) else UNKNOWN
-
-
-class _Member:
-    """Collects the calls and types of one code member."""
-
-    def __init__(self, source: Source, version: Optional[int], names: Names, code: _Code) -> None:
-        self.source = source
-        self.version = version
-        self.names = names
-        self.code = code
-        self.named: Set[str] = set()
-        self.lines_before = 0
-
-    def read(self) -> None:
-        for piece in self.source.pieces:
-            if piece.kind == "class":
-                for annotation in _annotations(self.source.tree(piece)):
-                    self.note(annotation)
-        for piece, owner, function in functions(self.source):
-            self.lines_before = piece.lines_before
-            try:
-                Inference(self.names, self.version, self.record, self.note, owner).run(function)
-            except Unusual as error:
-                error.line = None if error.line is None else error.line + self.lines_before
-                raise
-
-    def record(self, operator: str, arguments: Arguments, node: Any, called: bool) -> None:
-        line = node.lineno + self.lines_before
-        self.code.calls.append(Call(operator, arguments, self.source.path, line, self.source.line(line), called))
-        if len(self.code.calls) > MAX_CALLS:
-            raise Unusual(f"more than {MAX_CALLS:,} calls", node.lineno)
-
-    def note(self, node: Any) -> None:
-        for name, line in named_types(node, self.names):
-            if name not in self.named:
-                self.named.add(name)
-                self.code.types.append(TypeName(name, self.source.path, line + self.lines_before))
-
-
-def _annotations(tree: ast.stmt) -> Iterator[ast.expr]:
-    """The annotations of a class's attributes."""
-    for statement in tree.body if isinstance(tree, ast.ClassDef) else ():
-        if isinstance(statement, ast.AnnAssign):
-            yield statement.annotation
-        elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Subscript):
-            yield statement.value
-
-
-def _names_that_reach_out(path: str, text: bytes) -> Iterator[Call]:
-    """Where code that can't be judged has the name of an operator that opens files or speaks to other processes."""
-    line, at = 1, 0
-    for found in _REACHES_OUT.finditer(text):
-        line, at = line + text.count(b"\n", at, found.start()), found.start()
-        begin, end = text.rfind(b"\n", 0, at) + 1, text.find(b"\n", at)
-        source = text[max(begin, at - 80) : at + 80 if end < 0 else min(end, at + 80)].decode("utf-8", "replace")
-        yield Call(REACHES_OUT_NAMES[found[0].decode()], None, path, line, source.strip(), called=False)

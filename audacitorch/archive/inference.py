@@ -12,7 +12,7 @@ import ast
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple, Union
 
 from audacitorch.archive import schemas, types
-from audacitorch.archive.names import CUSTOM_CLASSES, Names, annotation, dotted
+from audacitorch.archive.names import CUSTOM_CLASSES, Names, Signature, annotation, dotted
 from audacitorch.archive.source import Unusual
 from audacitorch.archive.types import BOOL, FLOAT, INT, NONE, STR, TENSOR, UNKNOWN, Type
 from audacitorch.facts import Argument
@@ -315,7 +315,13 @@ class Inference(ast.NodeVisitor):
         if not isinstance(callee, Function):
             raise Unusual("a call of a value", node.lineno)
         self.arguments(node)
+        signature = self.names.find_function(callee.name)
+        if signature is not None:
+            self.calls_function(callee.name, signature, node)
         return callee.returns
+
+    def calls_function(self, name: str, signature: Signature, node: ast.Call) -> None:
+        """A function of the archive is called; for those who want to know with what."""
 
     def called_function(self, node: ast.Call) -> Optional[str]:
         """The qualified name of the archive's function or method that is called, None for everything else."""
@@ -347,6 +353,7 @@ class Inference(ast.NodeVisitor):
             return self.call(f"{'aten' if root == 'torch' else parts[1]}::{parts[-1]}", given, node)
         signature = self.names.find_function(path)
         if signature is not None:
+            self.calls_function(path, signature, node)
             return signature.returns
         if root != "__torch__" or self.names.find_class(path) is None:
             raise Unusual(f"a call of {path[:120]}, which the archive does not define", node.lineno)

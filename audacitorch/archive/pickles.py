@@ -264,21 +264,24 @@ class Contents:
     parameters: int
     buffers: int
     dtypes: Dict[str, int]
+    parameter_dtypes: Dict[str, int]
     tensors: Tuple[Tensor, ...]
 
 
 def count_tensors(root: Any, parameter_names: Callable[[str], frozenset[str]]) -> Contents:
     """Walk everything below ``root``; ``parameter_names`` gives the attributes of a class that are parameters."""
-    parameters = buffers = 0
     dtypes: Dict[str, int] = {}
+    trained_dtypes: Dict[str, int] = {}
     tensors: List[Tensor] = []
     for tensor, trained in _tensors(root, parameter_names):
         tensors.append(tensor)
         dtypes[tensor.dtype] = dtypes.get(tensor.dtype, 0) + tensor.elements
-        parameters += tensor.elements if trained else 0
-        buffers += 0 if trained else tensor.elements
+        if trained:
+            trained_dtypes[tensor.dtype] = trained_dtypes.get(tensor.dtype, 0) + tensor.elements
     root_type = root.type if isinstance(root, Object) else None
-    return Contents(root_type, parameters, buffers, dtypes, tuple(tensors))
+    parameters = sum(trained_dtypes.values())
+    buffers = sum(dtypes.values()) - parameters
+    return Contents(root_type, parameters, buffers, dtypes, trained_dtypes, tuple(tensors))
 
 
 def _tensors(root: Any, parameter_names: Callable[[str], frozenset[str]]) -> Iterator[Tuple[Tensor, bool]]:

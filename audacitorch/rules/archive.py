@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Iterator
 
+from audacitorch.archive.pickles import KNOWN_DTYPES
 from audacitorch.facts import Archive
-from audacitorch.findings import ERROR, FINE, Problem
+from audacitorch.findings import ERROR, FINE, WARNING, Problem
 from audacitorch.hosts import HOSTS, only_for
 from audacitorch.repo.model_repo import MODEL
 from audacitorch.rules import rule
 
+#: Operators that make a tensor of another dtype: a model of 64-bit weights that calls one may convert its input.
+_CONVERTING = frozenset(("aten::to", "aten::type_as", "aten::double", "aten::float", "aten::_to_copy"))
 _WHY_NOT = {
     "empty": "model.pt is empty.",
     "cut-off": "model.pt is cut off: it begins as a zip archive, but {detail}.",
@@ -124,3 +127,66 @@ def file_format_too_new(archive: Archive) -> Iterator[Problem]:
         )
         details = {"format_version": version, "producer": archive.producer}
         yield Problem(message, MODEL, severity=only_for(refusing, ERROR, others=FINE), details=details)
+
+
+@rule(
+    title="The model has a forward that takes one tensor",
+    reason="Audacity calls forward(x) with one tensor of shape (channels, samples) and nothing else.",
+    hint="Wrap the model in a module whose forward(self, x: Tensor) calls it, as audacitorch's wrappers do. Other "
+    "arguments that the model needs become attributes, or get defaults.",
+    severity=ERROR,
+)
+def forward_signature(archive: Archive) -> Iterator[Problem]:
+    if archive.methods is None:
+        return
+    details = {"methods": {name: [one.name for one in given] for name, given in archive.methods.items()}}
+    parameters = archive.methods.get("forward")
+    if parameters is None:
+        others = ", ".join(sorted(archive.methods)[:10])
+        there = f"its methods are: {others}" if others else "it has no methods at all"
+        yield Problem(f"The model has no forward method; {there}.", MODEL, details=details)
+        return
+    written = ", ".join(f"{one.name}: {one.type}" for one in parameters)
+    required = [one for one in parameters if not one.has_default]
+    if not parameters:
+        yield Problem("The model's forward takes nothing, not even a tensor.", MODEL, details=details)
+    elif len(required) > 1:
+        message = f"The model's forward wants {len(required)} arguments, not one tensor: forward({written})."
+        yield Problem(message, MODEL, details=details)
+    elif parameters[0].type not in ("Tensor", "Optional[Tensor]", "Any", "?"):
+        yield Problem(f"The model's forward takes no tensor: forward({written}).", MODEL, details=details)
+
+
+@rule(
+    title="The weights have types that Torch 1.9.0 computes with",
+    reason="Blocks are 32-bit float. Layers with weights of 16 or 64 bits refuse them, 16 bits can hardly be computed "
+    "with on a CPU at all, and an archive with tensors of newer types does not load.",
+    hint="Convert the model before you export it: model.float().",
+    severity=ERROR,
+)
+def weights_dtype(archive: Archive) -> Iterator[Problem]:
+    unknown = sorted(dtype for dtype in archive.dtypes if dtype not in KNOWN_DTYPES)
+    if unknown:
+        named = ", ".join(dtype.replace("Storage", "") for dtype in unknown)
+        hint = "Convert these tensors before you export the model, for instance with x.to(torch.int32)."
+        yield Problem(f"The archive holds tensors of types that Torch 1.9.0 lacks: {named}.", MODEL, hint=hint)
+    converts = any(call.operator in _CONVERTING for call in archive.calls)
+    for dtype, title in (("float16", "half"), ("bfloat16", "bfloat16"), ("float64", "double")):
+        count = archive.parameter_dtypes.get(dtype, 0)
+        if count and not (dtype == "float64" and converts):
+            details = {"dtype": dtype, "parameters": count}
+            yield Problem(f"{count:,} of the model's parameters are {title} ({dtype}).", MODEL, details=details)
+
+
+@rule(
+    title="The model is not quantized",
+    reason="Quantized operators need an engine, FBGEMM or QNNPACK, that a machine may lack; there the model fails.",
+    hint="Export the model before it is quantized, if its size allows that.",
+    severity=WARNING,
+)
+def quantized(archive: Archive) -> Iterator[Problem]:
+    used = sorted({call.operator for call in archive.calls if call.operator.startswith("quantized::")})
+    if used:
+        more = f" and {len(used) - 3} more" if len(used) > 3 else ""
+        message = f"The model is quantized: it calls {', '.join(used[:3])}{more}."
+        yield Problem(message, MODEL, details={"operators": used[:50]})

@@ -7,8 +7,8 @@ from typing import Dict, Iterator, Optional
 
 from audacitorch.archive import schemas
 from audacitorch.archive.names import CUSTOM_CLASSES
-from audacitorch.facts import Archive, Call, TypeName
-from audacitorch.findings import ERROR, Problem
+from audacitorch.facts import Archive, Call, Setting, TypeName
+from audacitorch.findings import ERROR, WARNING, Problem
 from audacitorch.repo.model_repo import MODEL
 from audacitorch.rules import rule
 
@@ -152,3 +152,36 @@ def file_access(archive: Archive) -> Iterator[Problem]:
             how = "calls" if call.called else "names"
             message = f"{_place(call)}: the code {how} {call.operator}, which {what}."
             yield Problem(message, MODEL, details=_details(call))
+
+
+def _at(setting: Setting) -> Dict[str, object]:
+    return {"member": setting.file, "member_line": setting.line, "source": setting.source}
+
+
+@rule(
+    title="The code names no device but the CPU",
+    reason="Audacity runs models on the CPU, and its libtorch has no CUDA: a tensor can't be moved to another device.",
+    hint="Make tensors where the input is (device=x.device), and trace the model on the CPU.",
+    severity=ERROR,
+)
+def device_in_code(archive: Archive) -> Iterator[Problem]:
+    for setting in archive.settings:
+        if setting.kind == "device" and setting.value.partition(":")[0] != "cpu":
+            message = f"{setting.file}:{setting.line}: the code uses the device {ascii(setting.value)[:60]}."
+            yield Problem(message, MODEL, details=_at(setting))
+
+
+@rule(
+    title="No layer is left in training mode",
+    reason="Dropout in training mode changes every result at random, and batch norm takes its statistics from the "
+    "block instead of the training set. Audacity calls eval(), which does not reach flags that are in the code.",
+    hint="Call model.eval() before you trace, and pass training=self.training to functions such as F.dropout.",
+    severity=WARNING,
+)
+def training_mode(archive: Archive) -> Iterator[Problem]:
+    for setting in archive.settings:
+        if setting.kind == "training":
+            message = (
+                f"{setting.file}:{setting.line}: {setting.value} is called in training mode, whatever the model is."
+            )
+            yield Problem(message, MODEL, details=_at(setting))

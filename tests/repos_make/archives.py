@@ -88,6 +88,24 @@ def with_twin(archive: bytes, member: str, content: bytes) -> bytes:
     return file.getvalue().replace(other.encode(), member.encode())
 
 
+def without_data() -> bytes:
+    """A model with a weight whose data is not there."""
+    import torch
+
+    from tests.repos_make import modules
+
+    whole = members(scripted(modules.Scales(torch.float32)))
+    return zipped((name, data) for name, data in whole if "/data/" not in name)
+
+
+def with_wrong_checksum() -> bytes:
+    """The good effect with one bit of data.pkl changed, as a bad disk does it."""
+    archive = bytearray(booster())
+    at = archive.index(b"training")
+    archive[at] ^= 1
+    return bytes(archive)
+
+
 def weights() -> bytes:
     """What ``torch.save(model.state_dict())`` writes."""
     return _saved({"weight": [1.0, 2.0]}, True)

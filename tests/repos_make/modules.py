@@ -246,3 +246,41 @@ class ChangesItsMind(nn.Module):
 class RaisesUnicode(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         raise ValueError("\x1b[31mno\n::error::ünfug")
+
+
+class HasNoForward(nn.Module):
+    @torch.jit.export
+    def encode(self, x: Tensor) -> Tensor:
+        return x * 0.5
+
+
+class WantsTwoTensors(nn.Module):
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return x + y
+
+
+class MovesToCuda(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.to(torch.device("cuda:0")) * 0.5
+
+
+class DropsAlways(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.dropout(x, 0.1, True)
+
+
+class Scales(nn.Module):
+    """By a weight of some dtype."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((1,), 0.5).to(dtype))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.weight
+
+
+class Quantizes(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.quantize_per_tensor(x, 0.01, 0, torch.quint8)
+        return torch.ops.quantized.add(y, y, 0.01, 0).dequantize()

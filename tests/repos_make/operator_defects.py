@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import List
 
 from tests.repos_make import archives
-from tests.repos_make.parts import Expected, Fixture, Model, card, error
+from tests.repos_make.parts import Expected, Fixture, Model, card, error, warning
 
 #: The one line of the good effect that its calls are in.
 _LINE = "return torch.mul(x, 0.5)"
@@ -47,11 +47,33 @@ def fixtures() -> List[Fixture]:
         Fixture("code-that-can-not-be-parsed", (error("unusual-code", message="invalid syntax (line 8)"),), card(),
                 lambda: archives.with_code(_LINE, "return x mul 0.5")),
         *_file_access(),
+        *_static(),
         _from_newer("newer-export-aborts-at-pad", error(unknown, message="aten::pad")),
         _from_newer("newer-export-aborts-at-raise", error(arguments, message="prim::RaiseException(str, str)")),
         Fixture("newer-export-that-works", (), card(), KEPT, runs=True),
         Fixture("archive-format-10", (error("file-format-too-new", message="format 10"),), card(),
                 lambda: archives.with_member("version", b"10\n"), runs=True),
+    ]  # fmt: skip
+
+
+def _static() -> List[Fixture]:
+    """What the archive shows without being run."""
+    from torch import float16, float64
+
+    from tests.repos_make import modules
+
+    def of(name: str, module: object, *expected: Expected) -> Fixture:
+        return Fixture(name, expected, card(), lambda: archives.scripted(module))
+
+    return [
+        of("no-forward", modules.HasNoForward(), error("forward-signature", message="its methods are: encode")),
+        of("forward-of-two-tensors", modules.WantsTwoTensors(),
+           error("forward-signature", message="wants 2 arguments, not one tensor: forward(x: Tensor, y: Tensor)")),
+        of("moves-to-cuda", modules.MovesToCuda(), error("device-in-code", message="the device 'cuda:0'")),
+        of("drops-in-use", modules.DropsAlways(), warning("training-mode", message="dropout is called in training")),
+        of("half-weights", modules.Scales(float16), error("weights-dtype", message="parameters are half (float16)")),
+        of("double-weights", modules.Scales(float64), error("weights-dtype", message="are double (float64)")),
+        of("quantized", modules.Quantizes(), warning("quantized", message="it calls quantized::add")),
     ]  # fmt: skip
 
 
