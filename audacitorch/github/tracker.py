@@ -48,7 +48,7 @@ class Issue:
             NotAnIssue: it is not an issue.
         """
         number = data.get("number") if isinstance(data, Mapping) else None
-        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < 1 << 31:
             raise NotAnIssue("There is no issue with a number.")
         labels = data.get("labels") or ()
         if not isinstance(labels, (list, tuple)):

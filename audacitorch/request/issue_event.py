@@ -22,7 +22,8 @@ DECLINE = "decline"
 
 _LARGEST_EVENT = 1 << 24
 _LONGEST_REASON = 1000
-_LONGEST_COMMENT = 65_536
+#: A longer comment gives no command: nested Markdown takes time in proportion to the square of its length.
+_LONGEST_COMMENT = 8_000
 _COMMAND = re.compile(r"/(recheck|accept|decline)(?:[ \t]+([^\n]*))?(?:\n|\Z)", re.IGNORECASE)
 #: What ends a line for some readers and not for others, or not for CommonMark.
 _OTHER_BREAKS = re.compile("\r(?!\n)|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
@@ -34,6 +35,9 @@ _WHOLE_HTML_COMMENT = re.compile(r"\s*<!--(?:(?!-->).)*-->\s*", re.DOTALL)
 _ODD_BREAKS = (
     "The comment holds line breaks that are not shown as such everywhere, as copied text may. Please write the command"
     " in a comment of its own."
+)
+_TOO_LONG = (
+    f"A comment of more than {_LONGEST_COMMENT:,} characters gives no command. Please write it in a comment of its own."
 )
 _IN_HTML = "The comment holds HTML around the command. Please write the command in a comment of its own."
 
@@ -109,20 +113,21 @@ def _number(text: Any) -> int:
 
 def command_in(comment: str) -> Optional[Command]:
     """The first command of a comment: a paragraph of its own that begins with it; None where there is none."""
-    text = comment[:_LONGEST_COMMENT]
-    mentioned = _COMMAND_AFTER_BREAK.search(text)
+    mentioned = _COMMAND_AFTER_BREAK.search(comment)
     if mentioned is None:
         return None
-    if _OTHER_BREAKS.search(text):
+    if len(comment) > _LONGEST_COMMENT:
+        return Command(mentioned.group(1).lower(), unclear=_TOO_LONG)
+    if _OTHER_BREAKS.search(comment):
         return Command(mentioned.group(1).lower(), unclear=_ODD_BREAKS)
-    return _command_in_paragraph(text)
+    return _command_in_paragraph(comment)
 
 
 def _command_in_paragraph(text: str) -> Optional[Command]:
     """The command in a paragraph at the top level of the comment."""
     from markdown_it import MarkdownIt
 
-    markdown = MarkdownIt("commonmark").enable("table")
+    markdown = MarkdownIt("commonmark").enable("table").disable("reference")
     tokens: List[Any] = []
     markdown.block.parse(text.replace("\r\n", "\n").replace("\0", "\ufffd"), markdown, {}, tokens)
     paragraphs: List[str] = []

@@ -113,6 +113,7 @@ def test_a_command_behind_another_line_break_is_answered_and_not_obeyed(
         "\\/accept",
         "&#47;accept",
         "[x]: y\n'/accept'",
+        "[x]: y\n/accept",
         "/accepted",
         "`/accept`",
     ],

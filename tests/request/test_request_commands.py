@@ -50,6 +50,15 @@ def test_a_command_is_a_line_of_its_own(text: str, command: Optional[Command]) -
 @pytest.mark.parametrize(
     "content",
     [
+        b'{"issue": {"number": 1, "labels": 1}}',
+        b'{"issue": {"number": 1, "labels": "abc"}}',
+        b'{"issue": {"number": 1, "labels": {"a": 1}}}',
+        b'{"issue": {"number": 1e400}}',
+        b'{"issue": {"number": 99999999999999999999}}',
+        b'{"issue": {"number": 1}, "comment": {"id": true}}',
+        b'{"issue": {"number": 1}, "comment": 7}',
+        b'{"issue": 7}',
+        b'{"issue": {"number": 1}} trailing',
         b"",
         b"{",
         b"[]",
