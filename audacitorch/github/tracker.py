@@ -14,6 +14,9 @@ from audacitorch.errors import AudacitorchError
 from audacitorch.github.rest import GitHub, GitHubError, NotFound
 from audacitorch.http import one_line
 
+#: A workflow's own token writes as this user, and can't ask who it is.
+WORKFLOW_LOGIN = "github-actions[bot]"
+
 
 class NotAnIssue(AudacitorchError, ValueError):
     """A value is not an issue or a comment as GitHub writes it."""
@@ -169,17 +172,38 @@ class IssueTracker:
         self._github.post_again(f"issues/comments/{comment}/reactions", "react to a comment", {"content": content})
 
     def add_labels(self, number: int, names: Sequence[str]) -> None:
-        """Add labels to an issue; GitHub creates those that are unknown."""
-        self._github.post_again(f"issues/{number}/labels", "label the issue", {"labels": list(names)})
+        """Add labels to an issue; GitHub creates those that are unknown.
+
+        Raises:
+            GitHubError: also if the answer lacks one of them.
+        """
+        labels = self._github.post_again(f"issues/{number}/labels", "label the issue", {"labels": list(names)})
+        there = {str(label.get("name")).lower() for label in labels} if isinstance(labels, list) else set()
+        if not there.issuperset(name.lower() for name in names):
+            raise GitHubError(f"GitHub did not set the labels {', '.join(names)} on issue {number}")
 
     def remove_label(self, number: int, name: str) -> None:
         """Take a label from an issue, if it is there."""
         self._github.delete(f"issues/{number}/labels/{quote(name, safe='')}", "remove a label")
 
+    def open_issue(self, title: str, body: str, label: str) -> Issue:
+        """Open an issue with a label. Where the answer is lost, the caller must look whether the issue is there.
+
+        GitHub leaves labels out silently if the token may not set them here; they are added afterwards then.
+        """
+        wanted = {"title": title, "body": body, "labels": [label]}
+        issue: Issue = _parsed(Issue, self._github.call("POST", "issues", "open an issue", wanted))
+        if label not in issue.labels:
+            self.add_labels(issue.number, [label])
+        return issue
+
+    def change_issue(self, number: int, **fields: str) -> None:
+        """Change an issue's title, body, state or state_reason."""
+        self._same_issue(number, self._github.call("PATCH", f"issues/{number}", "change the issue", fields))
+
     def close_issue(self, number: int) -> None:
         """Close an issue as one that will not be done."""
-        body = {"state": "closed", "state_reason": "not_planned"}
-        self._same_issue(number, self._github.call("PATCH", f"issues/{number}", "close the issue", body))
+        self.change_issue(number, state="closed", state_reason="not_planned")
 
     def permission(self, login: str) -> str:
         """What a person may do here: admin, write, read or none."""

@@ -13,14 +13,12 @@ from typing import Any, Dict, Optional, Tuple
 
 from audacitorch.github import GitHub
 from audacitorch.github.comments import LONGEST_BODY, KeptComment
-from audacitorch.github.tracker import Comment, Issue, IssueTracker
+from audacitorch.github.tracker import WORKFLOW_LOGIN, Comment, Issue, IssueTracker
 from audacitorch.hub.repos import is_commit
 from audacitorch.request.decision import Decision, is_moment
 from audacitorch.request.states import labels_for
 
 MARKER = "<!-- audacitorch:built-in-request "
-#: A workflow's own token writes as this user, and can't ask who it is.
-WORKFLOW_LOGIN = "github-actions[bot]"
 #: The part that changes when a maintainer has spoken lies between these two.
 STATUS, STATUS_END = "<!-- status -->", "<!-- /status -->"
 _END = " -->"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, List, Optional
 
@@ -55,6 +56,14 @@ def _primary(options: Dict[str, Any]) -> Answer:
     return problem(options.get("status", 403), "API rate limit exceeded for installation ID 1.", headers)
 
 
+def _hourly(options: Dict[str, Any]) -> Answer:
+    return _primary({"reset": int(time.time()) + 3000, **options})
+
+
+def _moved(options: Dict[str, Any]) -> Answer:
+    return problem(options.get("status", 301), "Moved Permanently", {"Location": options["location"]})
+
+
 def _status(status: int, message: str) -> Instead:
     return lambda options: problem(options.get("status", status), options.get("message", message))
 
@@ -68,6 +77,11 @@ def _then(answer: Answer, options: Dict[str, Any]) -> Answer:
 INSTEAD: Dict[str, Instead] = {
     "secondary-rate-limit": _secondary,
     "primary-rate-limit": _primary,
+    "hourly-limit": _hourly,
+    "moved": _moved,
+    "gone": _status(410, "This issue was deleted"),
+    "issues-off": _status(410, "Issues has been disabled in this repository."),
+    "blocked": _status(451, "Repository access blocked"),
     "unauthorized": _status(401, "Bad credentials"),
     "forbidden": _status(403, "Resource not accessible by integration"),
     "not-found": _status(404, "Not Found"),

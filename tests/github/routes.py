@@ -99,11 +99,29 @@ def answer(state: State, request: Request, caller: Optional[Caller]) -> Optional
         refused = _refusal(state, known, caller)
         if refused is not None:
             return refused
+        gone = _gone(state, request, groups) if known.path.pattern.startswith(_ISSUES) else None
+        if gone is not None:
+            return gone
         try:
             return known.endpoint(Call(state, request, caller, tuple(groups)))
         except (KeyError, AssertionError, ValueError):
             return problem(422, "Validation Failed", errors=[{"code": "invalid"}])
     return None
+
+
+_ISSUES = r"/repos/([^/]+/[^/]+)/issues"
+
+
+def _gone(state: State, request: Request, groups: List[str]) -> Optional[Answer]:
+    """What GitHub says of issues that are not here any more: transferred, deleted, or switched off."""
+    if not state.issues_enabled:
+        return problem(410, "Issues has been disabled in this repository.")
+    number = int(groups[0]) if groups and groups[0].isdigit() and "/issues/comments/" not in request.path else 0
+    if number in state.transferred:
+        full_name, there = state.transferred[number]
+        rest = request.path.partition(f"/issues/{number}")[2]
+        return problem(301, "Moved Permanently", {"Location": f"{request.base}/repos/{full_name}/issues/{there}{rest}"})
+    return problem(410, "This issue was deleted") if number in state.deleted else None
 
 
 def _user(state: State, caller: Optional[Caller]) -> Answer:

@@ -58,7 +58,8 @@ def create_issue(call: Call) -> Answer:
     assert body["title"]
     if len(body.get("body") or "") > LONGEST_BODY:
         return _too_long("Issue")
-    issue = call.state.add_issue(body["title"], body.get("body"), call.login, tuple(body.get("labels", ())))
+    labels = () if call.state.drops_labels else tuple(body.get("labels", ()))
+    issue = call.state.add_issue(body["title"], body.get("body"), call.login, labels)
     return as_json(call.state.issue_json(issue, call.base), 201)
 
 

@@ -76,6 +76,12 @@ class State:
     def __init__(self, full_name: str, files: Optional[Mapping[str, str]] = None) -> None:
         self.full_name = full_name
         self.private = False
+        #: What GitHub does silently for tokens that may not label: issues are opened without their labels.
+        self.drops_labels = False
+        self.issues_enabled = True
+        #: Where issues were transferred to, by number, as owner/name and a number; and those that were deleted.
+        self.transferred: Dict[int, Tuple[str, int]] = {}
+        self.deleted: Set[int] = set()
         self.default_branch = "main"
         self.permissions: Dict[str, str] = {}
         self.people: Set[str] = set()
@@ -229,6 +235,7 @@ class State:
             **self.issue_json(issue, base),
             "html_url": f"{base}/{self.full_name}/pull/{issue.number}",
             "head": {
+                "repo": {"full_name": self.full_name},
                 "ref": pull["head"],
                 "label": f"{owner}:{pull['head']}",
                 "sha": self.branches.get(pull["head"], pull["sha"]),
