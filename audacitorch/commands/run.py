@@ -93,6 +93,9 @@ def _run(arguments: argparse.Namespace) -> int:
     from audacitorch.trial.session import worker_starter
 
     jobs = jobs_for(arguments.audio, arguments.output)
+    if not jobs:
+        _say(f"There are no audio files in {', '.join(map(str, arguments.audio))}.")
+        return 2
     start = worker_starter(arguments.sandbox)
     with ExitStack() as stack:
         repo = stack.enter_context(opened_repo(arguments.target, arguments.endpoint))

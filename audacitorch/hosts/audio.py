@@ -55,13 +55,15 @@ def restore_block(output: Tensor, model_rate: float, track_rate: float) -> Tenso
     three and more, a channel is the first row of what lies under it. Source: docs/host.md, "Output tracks".
 
     Raises:
-        ValueError: there is no dimension.
+        ValueError: there is no dimension, or nothing to resample, on which the host's resampler raises.
         TypeError: another dtype than float32, whose memory the host can't read.
     """
     if output.dim() == 0:
         raise ValueError("an effect's output has the shape (channels, samples), not ()")
     if output.dtype != torch.float32:
         raise TypeError(f"an effect's output is float32, not {str(output.dtype).replace('torch.', '')}")
+    if output.numel() == 0 and model_rate != track_rate:
+        raise ValueError(f"the host can't resample an empty output of the shape {tuple(output.shape)}")
     channels, samples = output.shape[0], output.shape[-1]
     rows = output.contiguous().reshape(-1, samples) if output.numel() else torch.zeros(1, samples)
     restored = resample(rows, model_rate, track_rate)

@@ -58,9 +58,10 @@ class Outputs:
                     folder.rmdir()
 
     def claim(self, paths: Collection[Path], inputs: Collection[Path] = ()) -> None:
-        """Reserve ``paths`` for results, unless that would lose a file.
+        """Reserve ``paths`` for results, unless that would lose a file, and make sure that files can be made there.
 
         Raises:
+            OutputError: a folder can't be made, or takes no files.
             OutputRefused: one of them exists, or is one of the ``inputs``, and ``force`` was not given; or it is a
                 folder, or claimed by an earlier result of this call.
         """
@@ -78,6 +79,8 @@ class Outputs:
                 raise OutputRefused(
                     f"{path} {what}, and would be overwritten: choose another folder with -o, or use --force."
                 )
+        for folder in {path.parent for path in paths}:
+            self.discard([self._staged[self.stage(folder / "probe")]])
         self._claimed.update(map(os.path.realpath, paths))
 
     def stage(self, path: Path) -> Path:

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, List, Mapping, Optional, Sequence, Tuple
 
-from audacitorch.hosts import Host
+from audacitorch.hosts import HOSTS, INDICES, Host
 from audacitorch.hosts.label_track import Label, block_labels, format_label_track, insert_labels, one_line
 from audacitorch.hosts.tracks import PastedTrack, Track
 from audacitorch.render.outputs import OutputError, Outputs, TrackWriter
@@ -81,6 +81,7 @@ class LabelRows:
     def __init__(self, names: Sequence[str], host: Host, threshold: Optional[float], rate: int) -> None:
         """``names`` are the metadata's ``labels``, ``threshold`` its confidence threshold; ``rate`` is the track's."""
         self._names, self._host, self._threshold, self._rate = names, host, threshold, rate
+        self._indices = False
         self.labels: List[Label] = []
 
     def add(self, answer: Block, start: int, samples: int) -> None:
@@ -95,13 +96,20 @@ class LabelRows:
                 f"predictions have the shape {predictions.shape} and timestamps {timestamps.shape}, expected "
                 "(steps,) or (steps, classes), and (steps, 2)"
             )
+        self._indices = self._indices or predictions.ndim == 1
         end = (start + samples) / self._rate
         rows = predictions.tolist(), timestamps.tolist()
         insert_labels(self.labels, block_labels(*rows, self._names, self._host, end, self._threshold))
 
     def finish(self) -> Tuple[List[Path], List[str]]:
         """Labels become files by :func:`write_labels`, once it is known whether the hosts' differ."""
-        return [], []
+        if not self._indices or self._host.labels == INDICES:
+            return [], []
+        others = " or ".join(host.title for host in HOSTS if host.labels == INDICES)
+        return [], [
+            f"The model gives class indices. {self._host.title.capitalize()} takes the most probable class, so each "
+            f"step shows the first label. See them in {others} with --host all."
+        ]
 
     def abandon(self) -> None:
         """Nothing is drawn."""

@@ -60,13 +60,15 @@ def test_the_first_dimension_counts_channels_whatever_follows() -> None:
     assert torch.equal(host.restore_block(rows[:1], 8000, 8000), rows[:1, 0])
     assert torch.equal(host.restore_block(rows[0, 0], 8000, 8000), torch.tensor([[0.0], [1.0], [2.0], [3.0]]))
     assert host.restore_block(torch.rand(1, 2, 100), 8000, 16000).shape == (1, 200)
-    assert host.restore_block(torch.zeros(2, 0), 8000, 16000).shape == (2, 0)
-    assert host.restore_block(torch.zeros(0), 8000, 16000).shape == (0, 1)
+    assert host.restore_block(torch.zeros(2, 0), 8000, 8000).shape == (2, 0)
+    assert host.restore_block(torch.zeros(0), 8000, 8000).shape == (0, 1)
 
 
 def test_restore_block_refuses_what_the_host_can_not_write() -> None:
     with pytest.raises(ValueError, match=r"not \(\)"):
         host.restore_block(torch.zeros(()), 8000, 8000)
+    with pytest.raises(ValueError, match=r"an empty output of the shape \(2, 0\)"):
+        host.restore_block(torch.zeros(2, 0), 8000, 16000)
     with pytest.raises(TypeError, match="float32, not float64"):
         host.restore_block(torch.zeros(1, 2, dtype=torch.float64), 8000, 8000)
 

@@ -54,7 +54,10 @@ def host_tracks(
             result = torch.zeros_like(block)
         if result.dtype != torch.float32:
             return None
-        result = resampled(result, model_rate, rate)
+        try:
+            result = resampled(result, model_rate, rate)
+        except RuntimeError:  # there is nothing to resample
+            return None
         for index in range(min(labels, result.shape[0])):
             channel = result[index].unsqueeze(0)
             samples = channel.contiguous().flatten()[: channel.shape[-1]].tolist()
@@ -97,8 +100,8 @@ def test_resampled_clips(rate: int, channels: int, tail: int, tmp_path: Path) ->
         with renderer(tmp_path, module, metadata) as started:
             [rendering] = render_file(started, tmp_path / "clip.wav", tmp_path / "out")
         expected = host_tracks(clip, rate, model_rate, multichannel, 2, module)
-        assert expected is not None
-        for found, track in zip(samples_of(rendering.written), expected):
+        assert rendering.complete == (expected is not None)
+        for found, track in zip(samples_of(rendering.written), expected or []):
             assert np.array_equal(found, track), (type(module).__name__, len(found), len(track))
 
 

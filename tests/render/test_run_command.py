@@ -20,6 +20,7 @@ soundfile = pytest.importorskip("soundfile")
 from audacitorch.commands.run import jobs_for  # noqa: E402
 from audacitorch.trial.session import torch_python  # noqa: E402
 from tests import made  # noqa: E402
+from tests.hub import LocalHub  # noqa: E402
 from tests.program import PROGRAM, run  # noqa: E402
 from tests.render.rendered import noise  # noqa: E402
 from tests.trial import modules  # noqa: E402
@@ -96,6 +97,12 @@ def test_a_folder_with_folders(tmp_path: Path) -> None:
     assert visible_names(music / "out") == ["a-better.wav", "album/a-better.wav", "b-better.wav", "old.wav"]
 
 
+def test_a_folder_without_audio_is_said(tmp_path: Path) -> None:
+    done = run("run", EFFECT, str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "There are no audio files in" in done.stderr
+
+
 def test_files_of_one_name_go_to_files_of_their_own() -> None:
     files = [Path("a/st.wav"), Path("b/st.flac"), Path("other.wav"), Path("St.ogg")]
     assert [job.name for job in jobs_for(files, Path("out"))] == ["st", "st-2", "other", "St-3"]
@@ -103,8 +110,10 @@ def test_files_of_one_name_go_to_files_of_their_own() -> None:
 
 def test_a_folder_in_the_way_and_a_place_for_no_files(song: Path, tmp_path: Path) -> None:
     (tmp_path / "o" / "song-better.wav").mkdir(parents=True)
-    for folder, reason in ((str(tmp_path / "o"), "it is a folder"), ("/proc/nowhere", "can't be written")):
-        done = run("run", EFFECT, str(song), "-o", folder)
+    places = [(EFFECT, str(tmp_path / "o"), "it is a folder")]
+    places += [(repo, "/proc/nowhere", "can't be written") for repo in (EFFECT, PROBABILITIES)]
+    for repo, folder, reason in places:
+        done = run("run", repo, str(song), "-o", folder)
         assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
         assert reason in done.stderr
     assert visible_names(tmp_path / "o") == []
@@ -173,6 +182,7 @@ def test_hosts_that_differ_are_both_shown(song: Path, tmp_path: Path) -> None:
     assert visible_names(tmp_path / "o") == ["song (audacity-3.2-alpha).txt", "song (spec).txt"]
     assert "song (Audacity 3.2 alpha): " in done.stdout
     assert "song (the specification): " in done.stdout
+    assert "The model gives class indices." in done.stderr
     alone = run("run", PROBABILITIES, str(song), "-o", str(tmp_path / "p"), "--host", "all")
     assert alone.returncode == 1
     assert visible_names(tmp_path / "p") == ["song (spec).txt"]
@@ -226,3 +236,17 @@ def test_progress_with_the_time_left_is_for_terminals(song: Path, tmp_path: Path
     assert b"%" in shown
     assert b"-:--:--" in shown or b"0:00:0" in shown
     assert "\x1b" not in output
+
+
+def test_a_model_of_the_hub_in_one_call(song: Path, tmp_path: Path, local_hub: LocalHub) -> None:
+    """An effect and a labeler, by repo id; nothing of what was fetched stays."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    for repo in (Path(EFFECT), Path(PROBABILITIES)):
+        names = ("model.pt", "metadata.json", "README.md")
+        local_hub.add_repo(f"ann/{repo.name}", {name: (repo / name).read_bytes() for name in names}, lfs=["model.pt"])
+        words = "run", f"ann/{repo.name}", str(song), "-o", str(tmp_path / "o"), "--endpoint", local_hub.url
+        done = run(*words, TMPDIR=str(scratch))
+        assert (done.returncode, done.stderr) == (0, "")
+    assert visible_names(tmp_path / "o") == ["song-better.wav", "song.txt"]
+    assert list(scratch.iterdir()) == []
