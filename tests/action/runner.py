@@ -115,6 +115,8 @@ def run_check(workspace: Path, **inputs: str) -> Checked:
         "MEMORY": "2048",
         "REPORT_NAME": "",
         "COMMENT": "false",
+        "BACKPORT": "false",
+        "FIX": "false",
         "IMAGE": inputs.get("IMAGE") or built_image(),
     }
     environment = {

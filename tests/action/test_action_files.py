@@ -86,9 +86,10 @@ def test_inputs_reach_scripts_through_the_environment_alone() -> None:
 
 
 def test_the_inputs_and_outputs_are_those_that_were_promised() -> None:
-    promised = "path repo-id revision host strict fail-on ignore timeout memory report-name comment token image"
+    promised = "path repo-id revision host strict fail-on ignore timeout memory report-name backport fix"
+    promised += " comment token image"
     assert list(ACTION["inputs"]) == promised.split()
-    assert list(ACTION["outputs"]) == ["verdict", "errors", "warnings", "report"]
+    assert list(ACTION["outputs"]) == ["verdict", "errors", "warnings", "report", "repaired"]
     for name in [*ACTION["inputs"], *ACTION["outputs"]]:
         assert f"| `{name}` |" in DOCS
 
@@ -118,7 +119,7 @@ def test_a_stand_in_takes_what_is_given_to_the_real_step(stand_in: Path) -> None
 
 def test_an_upload_that_fails_does_not_fail_the_model() -> None:
     uploads = [step for step in ACTION["runs"]["steps"] if "upload-artifact" in step.get("uses", "")]
-    assert [step["with"].get("archive", True) for step in uploads] == [True, False]
+    assert [step["with"].get("archive", True) for step in uploads] == [True, False, True]
     assert all(step["continue-on-error"] is True and "always()" in step["if"] for step in uploads)
 
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Dict
+from typing import Dict, Set
 
 import pytest
 
@@ -125,6 +125,8 @@ def test_a_cancelled_job_takes_its_container_along(tmp_path: Path) -> None:
         "INPUT_HOST": "spec",
         "INPUT_STRICT": "false",
         "INPUT_COMMENT": "false",
+        "INPUT_BACKPORT": "false",
+        "INPUT_FIX": "false",
         "INPUT_FAIL_ON": "error",
         "INPUT_TIMEOUT": "60",
         "INPUT_MEMORY": "1024",
@@ -318,6 +320,29 @@ def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
     repo = copy_of("good-effect", tmp_path)
     shutil.copytree(repo, repo / "--help")
     assert run_check(repo, PATH="--help").outputs["verdict"] == "pass"
+
+
+def test_a_newer_export_is_backported_and_what_can_be_fixed_is_fixed(tmp_path: Path) -> None:
+    repo = copy_of("newer-export-aborts-at-raise", tmp_path)
+    checked = run_check(repo, BACKPORT="true", FIX="true")
+    assert checked.outputs["status"] == "1"
+    repaired = Path(checked.outputs["repaired"])
+    shutil.copy(repaired / "backported" / "model.pt", repo / "model.pt")
+    assert "aborts-host" not in rules(run_check(repo))
+    assert sorted(path.name for path in (repaired / "fixed").iterdir()) == ["model.pt"]
+
+
+def rules(checked: Checked) -> Set[str]:
+    """The rules of a report's findings."""
+    report = json.loads((Path(checked.outputs["report"]) / "report.json").read_text("utf-8"))
+    return {finding["rule"] for finding in report["findings"]}
+
+
+def test_a_model_that_can_not_be_backported_is_told_and_the_verdict_stands(tmp_path: Path) -> None:
+    checked = run_check(copy_of("always-raises", tmp_path), BACKPORT="true")
+    assert checked.outputs["status"] == "1"
+    assert "repaired" not in checked.outputs
+    assert "::notice title=audacitorch::backport made nothing of the model" in checked.stdout
 
 
 def test_facts_in_the_checkout_are_not_the_hubs(tmp_path: Path) -> None:
