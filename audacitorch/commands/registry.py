@@ -215,13 +215,24 @@ def _status(arguments: argparse.Namespace, folder: RegistryFolder, moment: datet
     found = status(folder, since, moment)
     sys.stdout.write(RENDERERS[arguments.format](found))
     if arguments.issues:
-        from audacitorch.github import GitHub
-        from audacitorch.registry.issues import keep_issues
+        _keep_issues(arguments.issues, found)
+    return 0
 
-        with GitHub(arguments.issues) as github:
+
+def _keep_issues(repository: str, found: Any) -> None:
+    """An issue for each broken built-in; none where issues are switched off, as they are in a new fork."""
+    from audacitorch.github import GitHub
+    from audacitorch.github.rest import GitHubError
+    from audacitorch.registry.issues import keep_issues
+
+    with GitHub(repository) as github:
+        try:
             for done in keep_issues(github, found.built_in, found.held):
                 _say(done)
-    return 0
+        except GitHubError as error:
+            if error.status != 410:
+                raise
+            _say(f"Issues are switched off in {repository}: none was opened or closed.")
 
 
 def _publish(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime) -> int:

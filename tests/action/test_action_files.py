@@ -135,7 +135,14 @@ class TestRunners:
 
     TEXTS: ClassVar[Dict[str, str]] = {
         str(path.relative_to(ROOT)): path.read_text("utf-8")
-        for path in [*WORKFLOWS, *ACTIONS, *(ROOT / "docs").glob("*.md"), ROOT / "README.md", *SCRIPTS]
+        for path in [
+            *WORKFLOWS,
+            *ACTIONS,
+            *(ROOT / "audacitorch" / "new" / "templates").rglob("*.yml.jinja"),
+            *(ROOT / "docs").glob("*.md"),
+            ROOT / "README.md",
+            *SCRIPTS,
+        ]
     }
 
     def test_the_table_is_not_older_than_ninety_days(self) -> None:

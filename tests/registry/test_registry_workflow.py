@@ -128,3 +128,19 @@ class TestScripts:
         assert record["status"] == "compatible"
         assert "1 compatible" in (checkout.parent / "summary").read_text()
         assert (checkout / "site" / "index.html").is_file()
+
+
+def test_a_repository_without_issues_ends_no_job_red(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from audacitorch.cli import main
+    from tests.github import LocalGitHub
+
+    with LocalGitHub("somebody/fork") as github:
+        github.add_token("of-the-job", issues="write")
+        github.state.issues_enabled = False
+        monkeypatch.setenv("GITHUB_API_URL", github.url)
+        monkeypatch.setenv("GITHUB_TOKEN", "of-the-job")
+        words = ["registry", "status", "--registry", str(world.folder.path), "--issues", "somebody/fork"]
+        assert main(words) == 0
+        assert "Issues are switched off in somebody/fork" in capsys.readouterr().err
