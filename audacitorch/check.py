@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Tuple, Union
 
@@ -200,7 +201,7 @@ class _Check:
         return Report(
             target=Target(
                 source=self.repo.facts.source,
-                id=self.repo.facts.id,
+                id=self.repo.facts.id or self.repo.folder.resolve().name or None,
                 revision=self.repo.facts.revision,
                 model_sha256=self.digest.value(),
                 model_bytes=None if model is None else model.size,
@@ -212,6 +213,7 @@ class _Check:
             could_not_run=tuple(sorted(outcome.could_not_run, key=lambda failure: failure.rule)),
             ignored=tuple(sorted(ignored & {f.rule for f in outcome.findings})),
             hosts_wanted=self.options.hosts,
+            date=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
             strict=self.options.strict,
             static=self.options.static,
             trial=shown_trial,

@@ -28,7 +28,7 @@ def good(tmp_path: Path) -> Path:
 def test_a_good_model_passes_with_0_and_the_report_is_written(good: Path, tmp_path: Path) -> None:
     done = run("check", str(good), "--report", str(tmp_path / "out"))
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("PASS for the specification and Audacity 3.2 alpha: this model.")
+    assert done.stdout.startswith("PASS for the specification and Audacity 3.2 alpha: good-effect.")
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert written == ["report.html", "report.json", "report.md", "report.sarif"]
     jsonschema.validate(json.loads((tmp_path / "out" / "report.json").read_text("utf-8")), SCHEMA)

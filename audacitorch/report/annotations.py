@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Dict, List
+from urllib.parse import quote
 
 from audacitorch.findings import ERROR, NOTE, WARNING, Finding
 from audacitorch.report import content
 from audacitorch.report.escape import command_message, command_property, visible_lines
 from audacitorch.report.model import Report
+from audacitorch.report.rules_doc import help_url
 
 #: GitHub shows no more of one level from one step.
 MOST_OF_A_LEVEL = 10
@@ -22,7 +24,7 @@ def render(report: Report, *, folder: str = "") -> str:
     """
     room = dict.fromkeys(_COMMANDS, MOST_OF_A_LEVEL)
     room[NOTE] -= 1
-    verdict = f"{content.headline(report)}\n{content.counts(report)}"
+    verdict = "\n".join([content.headline(report), *content.identity(report), content.counts(report)])
     lines = [_command(NOTE, verdict, title="audacitorch")]
     for failed in report.could_not_run[:3]:
         room[WARNING] -= 1
@@ -59,6 +61,7 @@ def _of_finding(report: Report, finding: Finding, more: int, folder: str) -> str
         lines.append(f"Holds for {', '.join(str(host) for host in finding.hosts)} only.")
     if more:
         lines.append(f"And {more:,} more of this rule: the report has them all.")
+    lines.append(help_url(quote(finding.rule, errors="replace")))
     place = {}
     if finding.file:
         place["file"] = "/".join(part for part in (folder.strip("/"), finding.file) if part)

@@ -13,6 +13,7 @@ from audacitorch.findings import ERROR, SEVERITIES, WARNING, Finding
 from audacitorch.hosts import DEFAULT_HOST, HOSTS, MENUS, Host
 from audacitorch.report.escape import shorten
 from audacitorch.report.model import FAIL, PASS, UNKNOWN, Report
+from audacitorch.rules import sentence
 
 #: How a verdict is coloured, wherever it is shown. Green is for models that every host runs.
 GREEN, AMBER, RED = "green", "amber", "red"
@@ -23,6 +24,7 @@ NOT_RUN = ("refused", "skipped")
 SECTION_TITLES = {"error": "Errors", "warning": "Warnings", "note": "Notes"}
 
 _LONGEST_NAME = 200
+_MOST_FIELDS = 20
 _LINE_BREAK = re.compile(r"[\r\n]+")
 
 
@@ -105,6 +107,20 @@ def colour(report: Report) -> str:
     return GREEN if set(report.hosts.values()) == {PASS} else AMBER
 
 
+def identity(report: Report) -> List[str]:
+    """Which model this is, beneath the headline: what it says of itself; then revision, exporter and date."""
+    said = (report.metadata or {}).get("short_description")
+    archive = report.archive or {}
+    facts = [
+        f"revision {report.target.revision[:12]}" if report.target.revision else "",
+        f"written by {archive['producer']}" if archive.get("producer") else "",
+        f"checked {report.date[:10]}" if report.date else "",
+    ]
+    known = ", ".join(fact for fact in facts if fact)
+    described = shorten(" ".join(said.split()), _LONGEST_NAME) if isinstance(said, str) else ""
+    return [line for line in (described, sentence(known) if known else "") if line]
+
+
 def menu(report: Report) -> str:
     """Where Audacity lists the model; empty where its metadata doesn't say."""
     effect_type = (report.metadata or {}).get("effect_type")
@@ -120,8 +136,8 @@ def notices(report: Report) -> List[str]:
     if report.static:
         said.append("This was a static check: the model was not run, and may still fail when it is.")
     elif not was_run(report):
-        reason = str((report.trial or {}).get("reason") or "")
-        said.append(f"The model was not run: {reason}." if reason else "The model was not run.")
+        reason = " ".join(str((report.trial or {}).get("reason") or "").split())
+        said.append(sentence(f"The model was not run: {reason}" if reason else "The model was not run"))
     if report.strict:
         said.append("The check was strict: warnings count as errors.")
     if report.ignored:
@@ -132,10 +148,10 @@ def notices(report: Report) -> List[str]:
 
 
 def counts(report: Report) -> str:
-    """How many of which: "2 errors, 1 note", or that there is nothing to mend."""
+    """How many of which: "2 errors, 1 note", or that there is nothing to fix."""
     found = [(report.count(severity), severity) for severity in SEVERITIES]
-    said = [f"{number:,} {severity}{'s' if number != 1 else ''}" for number, severity in found if number]
-    return ", ".join(said) or "nothing to mend"
+    said = [plural(number, severity) for number, severity in found if number]
+    return ", ".join(said) or "nothing to fix"
 
 
 def level(report: Report, finding: Finding) -> str:
@@ -157,6 +173,20 @@ def sections(report: Report) -> List[Tuple[str, List[Group]]]:
     """Groups by severity, the severest first; severities that nothing has are left out."""
     found = groups(report)
     return [(s, [g for g in found if g.severity == s]) for s in SEVERITIES if any(g.severity == s for g in found)]
+
+
+def hidden(group: Group, shown: int) -> str:
+    """What is said of the findings of a group beyond the first ``shown``: how many, and of which fields."""
+    more = group.findings[shown:]
+    fields = [f"`{finding.details.get('field')}`" for finding in more if finding.details.get("field")]
+    named = f": {', '.join(fields)}" if len(fields) == len(more) <= _MOST_FIELDS else ""
+    return f"and {len(more):,} more{named}" if more else ""
+
+
+def plural(number: int, noun: str) -> str:
+    """ "1 pass", "2,000 passes" """
+    ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
+    return f"{number:,} {noun}{ending}"
 
 
 def place(finding: Finding) -> str:

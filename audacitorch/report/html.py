@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from audacitorch.report import content, measured
 from audacitorch.report.escape import visible, visible_lines, without_commands
 from audacitorch.report.model import Report
+from audacitorch.report.rules_doc import help_url
 
 _MOST_ALIKE = 200
 
@@ -28,6 +30,7 @@ def render(report: Report) -> str:
         rows=measured.rows(report),
         passes=measured.passes(report),
         lines=visible_lines,
+        link=lambda rule: help_url(quote(rule, errors="replace")),
         most_alike=_MOST_ALIKE,
     )
     return without_commands(page)

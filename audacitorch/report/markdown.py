@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Iterator, List
+from urllib.parse import quote
 
 from audacitorch.report import content, measured
 from audacitorch.report.escape import markdown, markdown_block, markdown_code, without_commands
 from audacitorch.report.model import FAIL, PASS, UNKNOWN, Report
+from audacitorch.report.rules_doc import help_url
 
 #: GitHub refuses a longer job summary, in bytes, and a longer comment, in characters.
 SUMMARY_LIMIT = 1_048_576
@@ -31,19 +33,15 @@ def render(report: Report, *, limit: int = SUMMARY_LIMIT) -> str:
             break
         shown.append(part)
     if len(shown) < len(parts):
-        shown.append(f"*{len(parts) - len(shown):,} more parts did not fit here: the report itself has them.*")
+        left_out = content.plural(len(parts) - len(shown), "more part")
+        shown.append(f"*{left_out} did not fit here: the report itself has the rest.*")
     return without_commands("\n\n".join(shown)) + "\n"
-
-
-def render_comment(report: Report) -> str:
-    """The report for an issue or a pull request."""
-    return render(report, limit=COMMENT_LIMIT)
 
 
 def _parts(report: Report) -> Iterator[str]:
     """The report in self-contained pieces, the most important first."""
     yield f"## {_colour(report)} {markdown(content.headline(report), 600)}"
-    heed = [content.menu(report), *content.notices(report)]
+    heed = [*content.identity(report), content.menu(report), *content.notices(report)]
     yield from (markdown(line, 600) for line in heed if line)
     yield _hosts(report)
     for severity, groups in content.sections(report):
@@ -73,7 +71,8 @@ def _hosts(report: Report) -> str:
 
 def _group(report: Report, group: content.Group) -> str:
     only_for = f" (only {markdown(group.only_for)})" if group.only_for else ""
-    lines = [f"- **{markdown(group.rule)}**{only_for}"]
+    link = help_url(quote(group.rule, errors="replace"))
+    lines = [f"- **[{markdown(group.rule)}]({link})**{only_for}"]
     if group.hint:
         lines[0] += f": {_hint(group.hint)}"
     for finding in group.findings[:_MOST_ALIKE]:
@@ -87,7 +86,7 @@ def _group(report: Report, group: content.Group) -> str:
             lines += ["", f"    {markdown_block(evidence, _MOST_LINES)}", ""]
     hidden = len(group.findings) - _MOST_ALIKE
     if hidden > 0:
-        lines.append(f"  - and {hidden:,} more")
+        lines.append(f"  - {markdown(content.hidden(group, _MOST_ALIKE))}")
     return "\n".join(lines).rstrip()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from audacitorch.report.content import reasons_skipped
+from audacitorch.report.content import plural, reasons_skipped
 from audacitorch.report.model import Report
 
 Row = Tuple[str, str]
@@ -36,11 +36,11 @@ def rows(report: Report) -> List[Row]:
         ("Audio", _audio(report.metadata or {})),
         ("Labels", _labels(report.metadata or {})),
         *_trial(report.trial or {}),
-        *(("Not judged", f"{_many(len(names), 'rule')}: {reason}") for reason, names in reasons_skipped(report)),
-        *(("Unchecked", f"{failed.rule} could not run: {failed.error}") for failed in report.could_not_run),
+        *(("Skipped", f"{plural(len(names), 'rule')}: {reason}") for reason, names in reasons_skipped(report)),
+        *(("Failed to run", f"{failed.rule}: {failed.error}") for failed in report.could_not_run),
         ("Checked by", _tool(report.tool)),
     ]
-    return [(label, value) for label, value in found if value]
+    return [(label, " ".join(value.split())) for label, value in found if value]
 
 
 def _target(report: Report) -> str:
@@ -79,7 +79,7 @@ def _operators(archive: Mapping[str, Any]) -> str:
     most = sorted(numbers, key=lambda name: (-numbers[name], name))[:_MOST_OPERATORS]
     shown = ", ".join(f"{name} × {numbers[name]:,}" for name in most)
     more = f", and {len(numbers) - len(most):,} more" if len(numbers) > len(most) else ""
-    return f"{_many(sum(numbers.values()), 'call')} of {_many(len(numbers), 'operator')}: {shown}{more}"
+    return f"{plural(sum(numbers.values()), 'call')} of {plural(len(numbers), 'operator')}: {shown}{more}"
 
 
 def _audio(metadata: Mapping[str, Any]) -> str:
@@ -113,7 +113,7 @@ def _trial(trial: Mapping[str, Any]) -> List[Row]:
         ("Passes", f"{len(passes):,}" if isinstance(passes, (list, tuple)) and passes else ""),
         ("Load", _seconds(trial, "load_seconds")),
         ("Speed", "" if factor is None else speed_text(factor)),
-        ("Least input", "" if shortest is None else _many(int(shortest), "sample")),
+        ("Shortest input", "" if shortest is None else plural(int(shortest), "sample")),
         ("Block seams", _decibels(trial, "seam_db")),
         ("Repetition", _decibels(trial, "repeat_difference_db")),
         ("Peak memory", size_text(_number(trial, "peak_memory_bytes"))),
@@ -181,7 +181,7 @@ def size_text(size: Optional[float]) -> str:
     if size is None:
         return ""
     if size < 1000:
-        return _many(int(size), "byte")
+        return plural(int(size), "byte")
     power = min((len(f"{size:.0f}") - 1) // 3, 3)
     scaled = size / 1000**power
     return (f"{scaled:,.0f}" if scaled >= 1000 else f"{scaled:.3g}") + f" {_SIZE_UNITS[power]}"
@@ -207,7 +207,7 @@ def _decibels(values: Mapping[str, Any], key: str) -> str:
 
 def _count(values: Mapping[str, Any], key: str, noun: str) -> str:
     number = _number(values, key)
-    return "" if number is None else _many(int(number), noun)
+    return "" if number is None else plural(int(number), noun)
 
 
 def _number(values: Mapping[str, Any], key: str) -> Optional[float]:
@@ -215,10 +215,6 @@ def _number(values: Mapping[str, Any], key: str) -> Optional[float]:
     if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number):
         return None
     return number
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _listed(*parts: str) -> str:

@@ -40,6 +40,7 @@ class Report:
 
     ``hosts_wanted`` are the hosts that the overall verdict speaks for; every host has its own verdict all the same.
     ``trial``, ``metadata`` and ``archive`` are plain JSON values (None where there was nothing to describe).
+    ``date`` is when the check was made, in UTC: ``2026-01-31T12:00:00Z``.
     """
 
     target: Target
@@ -53,6 +54,7 @@ class Report:
     trial: Optional[Mapping[str, Any]] = None
     metadata: Optional[Mapping[str, Any]] = None
     archive: Optional[Mapping[str, Any]] = None
+    date: str = ""
     tool: Mapping[str, Any] = field(
         default_factory=lambda: {"name": "audacitorch", "version": __version__, "torch": TORCH_VERSION}
     )
@@ -102,6 +104,7 @@ class Report:
         return {
             "schema_version": SCHEMA_VERSION,
             "tool": plain(self.tool),
+            "date": self.date,
             "target": asdict(self.target),
             "verdict": self.verdict,
             "hosts": {host.name: verdict for host, verdict in self.hosts.items()},
@@ -139,6 +142,7 @@ class Report:
             trial=data["trial"],
             metadata=data["metadata"],
             archive=data["archive"],
+            date=str(data.get("date", "")),
             tool=data["tool"],
         )
 

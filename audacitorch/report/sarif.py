@@ -49,6 +49,7 @@ def _run(report: Report, folder: str) -> Dict[str, Any]:
         "columnKind": "unicodeCodePoints",
         "properties": {
             "headline": visible(content.headline(report)),
+            "model": [visible(line) for line in content.identity(report)],
             "verdict": report.verdict,
             "hosts": {host.name: verdict for host, verdict in report.hosts.items()},
             "findings": len(report.findings),
@@ -93,7 +94,7 @@ def _result(
     report: Report, finding: Finding, index: Mapping[str, int], folder: str, seen: Counter[str]
 ) -> Dict[str, Any]:
     shown = "\n".join(visible_lines(finding.message, 40, 8000)) or visible(finding.rule)
-    text = f"{shown}\n{visible(finding.hint)}" if finding.hint else shown
+    text = "\n".join([shown, *visible_lines(finding.hint, 12)]) if finding.hint else shown
     identity = _identity(finding)
     seen[identity] += 1
     return {

@@ -6,10 +6,12 @@ import os
 import shutil
 from io import StringIO
 from typing import TYPE_CHECKING, Iterator, List, TextIO
+from urllib.parse import quote
 
 from audacitorch.report import content, measured
 from audacitorch.report.escape import visible, visible_lines, without_commands
 from audacitorch.report.model import Report
+from audacitorch.report.rules_doc import RULES_URL, help_url
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -67,7 +69,7 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     from rich.padding import Padding
     from rich.text import Text
 
-    for line in (content.menu(report), *content.notices(report)):
+    for line in (*content.identity(report), content.menu(report), *content.notices(report)):
         if line:
             yield Text(visible(line))
     for severity, groups in content.sections(report):
@@ -85,7 +87,8 @@ def _group(report: Report, group: content.Group) -> RenderableType:
     from rich.text import Text
 
     only_for = f"  [{group.only_for}]" if group.only_for else ""
-    lines: List[RenderableType] = [Text.assemble((visible(group.rule), _STYLES[group.severity]), visible(only_for))]
+    style = f"{_STYLES[group.severity]} link {help_url(quote(group.rule, errors='replace'))}"
+    lines: List[RenderableType] = [Text.assemble((visible(group.rule), style), visible(only_for))]
     shown = group.findings[:_MOST_ALIKE]
     for finding in shown:
         where = content.place(finding)
@@ -99,7 +102,7 @@ def _group(report: Report, group: content.Group) -> RenderableType:
         if finding.hint and not group.hint:
             lines.append(_hint(finding.hint))
     if len(group.findings) > len(shown):
-        lines.append(Padding(Text(f"and {len(group.findings) - len(shown):,} more"), (0, 0, 0, 2)))
+        lines.append(Padding(Text(visible(content.hidden(group, len(shown)))), (0, 0, 0, 2)))
     if group.hint:
         lines.append(_hint(group.hint))
     return Group(*lines)
@@ -122,4 +125,5 @@ def _facts(report: Report) -> RenderableType:
     table.add_column(overflow="fold")
     for label, value in measured.rows(report):
         table.add_row(Text(label, style="dim"), Text(visible(value, 400)))
+    table.add_row(Text("Rules", style="dim"), Text(RULES_URL))
     return table

@@ -15,20 +15,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from audacitorch.findings import Finding
+from audacitorch.findings import CouldNotRun, Finding, Skipped
 from audacitorch.hosts import ALPHA, HOSTS, SPEC
 from audacitorch.report import annotations, content, html, jsonfile, markdown, sarif, text
 from audacitorch.report.escape import markdown_block, visible, visible_lines, without_commands
 from audacitorch.report.model import Report, Target
+from audacitorch.report.rules_doc import RULES_URL
 from audacitorch.report.write import write_reports
 
 from .samples import SAMPLES, effect, hostile, labeler, static, trial, trial_to_json, undecided, voice_activity
+
+
+def comment(report: Report) -> str:
+    """The report as short as a comment on GitHub must be."""
+    return markdown.render(report, limit=markdown.COMMENT_LIMIT)
+
 
 RENDERERS = {
     "text": text.render,
     "json": jsonfile.render,
     "markdown": markdown.render,
-    "comment": markdown.render_comment,
+    "comment": comment,
     "annotations": annotations.render,
     "sarif": sarif.render,
     "html": html.render,
@@ -40,6 +47,9 @@ PIECES = (
 )
 NASTY = st.lists(st.sampled_from([*PIECES.split(" "), " ", "    ", "- ", "1. ", "\u3000"]), max_size=12).map("".join)
 
+#: The only addresses in a report: where our rules are explained.
+LINK = re.compile(re.escape(RULES_URL) + r"#[\w.~%-]+")
+
 
 class Tags(HTMLParser):
     """The tags and attributes of a page."""
@@ -48,11 +58,13 @@ class Tags(HTMLParser):
         super().__init__()
         self.tags: list = []
         self.attributes: list = []
+        self.links: list = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list) -> None:
         self.tags.append(tag)
         self.attributes += [name for name, _ in attrs]
+        self.links += [value for name, value in attrs if name == "href"]
 
 
 def check_no_harm(name: str, shown: str) -> None:
@@ -77,13 +89,16 @@ def test_hostile_text_never_comes_out_raw(name: str, nasty: str) -> None:
 @given(NASTY)
 @settings(max_examples=40, deadline=None)
 def test_markdown_holds_no_markup_mention_or_broken_table(nasty: str) -> None:
-    shown = markdown.render_comment(hostile(nasty))
+    shown = comment(hostile(nasty))
+    links = Tags(MarkdownIt("commonmark").render(shown)).links
+    assert all(LINK.fullmatch(link) for link in links)
+    shown = shown.replace(f"({RULES_URL}#", "(")
     assert not re.search(r"@\w|[^&]#\w", shown)
     page = Tags(MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(shown))
-    allowed = {"h2", "h3", "p", "ul", "li", "strong", "code", "pre", "table", "thead", "tbody", "tr", "th", "td"}
+    allowed = {"h2", "h3", "p", "ul", "li", "strong", "a", "code", "pre", "table", "thead", "tbody", "tr", "th", "td"}
     assert set(page.tags) <= allowed
-    assert set(page.attributes) <= {"style"}
-    plain = Tags(MarkdownIt("commonmark").enable(["table"]).render(markdown.render_comment(hostile("x"))))
+    assert set(page.attributes) <= {"style", "href"}
+    plain = Tags(MarkdownIt("commonmark").enable(["table"]).render(comment(hostile("x"))))
     assert page.tags.count("table") == plain.tags.count("table") == 2
     assert page.tags.count("td") % 2 == plain.tags.count("td") % 2
 
@@ -94,8 +109,10 @@ def test_html_has_no_script_no_address_and_no_tag_of_a_stranger(nasty: str) -> N
     page = Tags(html.render(hostile(nasty)))
     known = Tags(html.render(hostile("x")))
     assert set(page.tags) <= set(known.tags) | {"pre", "details", "summary", "br"}
-    assert not {"script", "link", "img", "iframe", "a"} & set(page.tags)
-    assert not {"href", "src", "onclick", "onerror"} & set(page.attributes)
+    assert not {"script", "link", "img", "iframe"} & set(page.tags)
+    assert page.links
+    assert all(LINK.fullmatch(link) for link in page.links)
+    assert not {"src", "onclick", "onerror"} & set(page.attributes)
 
 
 @pytest.mark.parametrize("name", ["text", "markdown", "comment", "annotations", "html", "sarif"])
@@ -128,7 +145,7 @@ def test_our_own_failure_is_owned() -> None:
     shown = text.render(undecided(), width=120)
     assert shown.startswith("UNKNOWN")
     assert "not the author's" in shown
-    assert "output-shape could not run: KeyError" in shown
+    assert "Failed to run  output-shape: KeyError" in shown
 
 
 def test_alike_findings_are_gathered_in_text_and_all_in_json() -> None:
@@ -165,7 +182,7 @@ def test_colour_is_for_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b[" not in text.render_for(voice_activity(), Terminal())
 
 
-@pytest.mark.parametrize(("render", "limit"), [(markdown.render, 1_048_576), (markdown.render_comment, 65_536)])
+@pytest.mark.parametrize(("render", "limit"), [(markdown.render, 1_048_576), (comment, 65_536)])
 def test_markdown_keeps_githubs_limits_and_whole_pieces(render, limit: int) -> None:
     findings = tuple(
         Finding(f"rule-{n}", "error", HOSTS, "|<&" * 900 + str(m), "`" * 900, "model.pt", m)
@@ -282,3 +299,54 @@ def test_long_blocks_lose_their_middle() -> None:
 
 def test_commands_are_taken_apart_wherever_a_line_starts() -> None:
     assert without_commands("a ::b\n \t::error::x\nc ##[x]") == "a ::b\n \t\\x3a:error::x\nc \\x23#[x]"
+
+
+def test_every_format_says_which_model_it_is_about() -> None:
+    named = replace(
+        labeler(),
+        date="2026-11-25T12:00:00Z",
+        metadata={"short_description": "Finds\ncats."},
+        archive={"producer": "PyTorch 2.13"},
+    )
+    wanted = ("someone/labels", "Finds cats.", "0123abc", "PyTorch 2.13", "2026-11-25")
+    for name, render in RENDERERS.items():
+        shown = render(named).replace("\\.", ".").replace("%0A", "\n")
+        beginning = shown if name in ("json", "sarif") else shown[shown.index("PASS for") :][:700]
+        if name != "json":
+            assert [word for word in wanted if word not in beginning] == [], name
+
+
+def test_every_missing_field_is_named_however_many_are_shown() -> None:
+    fields = ("sample_rate", "tags", "labels", "effect_type", "multichannel", "long_description")
+    missing = tuple(
+        Finding(
+            "metadata-field-missing",
+            "error",
+            HOSTS,
+            f"`{field}` is missing.",
+            file="metadata.json",
+            details={"field": field},
+        )
+        for field in fields
+    )
+    report = Report(target=Target("folder", "x"), findings=missing)
+    for render in (text.render, markdown.render, html.render):
+        shown = render(report).replace("\\", "")
+        assert [field for field in fields if field not in shown] == []
+
+
+def test_no_line_break_is_shown_as_two_letters() -> None:
+    lines = "first line\nsecond line"
+    report = Report(
+        target=Target("folder", "x"),
+        findings=(
+            Finding("card-tag-missing", "warning", HOSTS, lines, "Begin README.md with\n---\ntags: audacity\n---"),
+        ),
+        skipped=(Skipped("slow", lines),),
+        could_not_run=(CouldNotRun("clipping", lines),),
+        trial={"ended": "skipped", "reason": lines},
+    )
+    for name, render in RENDERERS.items():
+        shown = render(report)
+        assert "\\\\n" not in shown
+        assert name in ("json", "sarif") or "\\n" not in shown, name
