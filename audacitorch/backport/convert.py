@@ -13,7 +13,7 @@ from typing import BinaryIO, Dict, Iterator, List, Mapping, Optional, Tuple
 from audacitorch.archive import read_archive
 from audacitorch.archive.layout import NotAZip, read_layout
 from audacitorch.archive.members import Member, MemberError
-from audacitorch.backport.members import Plan, Unreadable, make_plan, summary
+from audacitorch.backport.changes import Plan, Unreadable, make_plan, summary
 from audacitorch.backport.writer import ZipWriter
 from audacitorch.errors import AudacitorchError
 from audacitorch.facts import Archive, Facts, Repo, Unavailable

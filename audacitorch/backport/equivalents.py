@@ -25,6 +25,7 @@ from audacitorch.archive import schemas
 from audacitorch.archive.inference import Arguments, Inference
 from audacitorch.archive.names import annotation
 from audacitorch.archive.schemas import Formal, Schema
+from audacitorch.archive.source import Source
 from audacitorch.archive.types import NO, UNKNOWN, Type
 
 _DATA = Path(__file__).parent.parent / "data"
@@ -200,6 +201,8 @@ class Typed(Inference):
         kind = super().call(operator, given, node)
         if kind != UNKNOWN or given is None:
             return kind
+        if operator in schemas.operators():
+            return kind
         renamed = RENAMED.get(operator)
         if renamed is not None:
             return schemas.match(f"aten::{renamed}", given).returns
@@ -232,3 +235,8 @@ def member_text(wanted: Iterable[str], module: str) -> str:
             waiting.extend(re.findall(rf"__torch__\.{MODULE}\.(\w+)", source))
     text = "".join(function.source for name, function in functions().items() if name in needed)
     return text.replace(f"__torch__.{MODULE}.", f"__torch__.{module}.")
+
+
+def functions_source(wanted: Iterable[str], module: str) -> Source:
+    """Such a member as the archive's reader has it, so that calls of its functions have types."""
+    return Source(f"code/__torch__/{module}.py", member_text(wanted, module).encode())

@@ -10,7 +10,7 @@ from typing import Dict, Iterator, List, Optional, Set, Tuple
 from audacitorch.archive.inference import Arguments
 from audacitorch.archive.names import Names, dotted
 from audacitorch.archive.source import Unusual
-from audacitorch.backport import unions
+from audacitorch.backport import equivalents, unions
 from audacitorch.backport.edits import Edits, Member, functions_of, parse
 from audacitorch.backport.equivalents import Typed
 from audacitorch.backport.recipes import Change, Exporter, Recipes, Remark, Site
@@ -49,10 +49,12 @@ def rewrite(members: List[Member], names: Names, version: Optional[int], exporte
         result.done["Union: functions copied for the types that they are called with"] += copies
     for member in members:
         if member.text != before[member.name]:
-            member.text = member.text.replace(f"__torch__.{unions.AS_NUMBER}(", f"__torch__.{module}.as_number(")
+            called = f"__torch__.{module}.{unions.AS_NUMBER}("
+            member.text = member.text.replace(f"__torch__.{equivalents.MODULE}.{unions.AS_NUMBER}(", called)
             result.texts[member.name] = member.text
-            if f".{module}.as_number(" in member.text:
-                result.functions.add("as_number")
+            if called in member.text:
+                result.functions.add(unions.AS_NUMBER)
+    names.collect(equivalents.functions_source([unions.AS_NUMBER], module))
     readable: List[Member] = []
     for member in members:
         parsed = parse(member)

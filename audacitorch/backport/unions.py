@@ -18,7 +18,7 @@ from audacitorch.archive.names import Names, annotation, dotted
 from audacitorch.archive.source import STAND_IN, Unusual
 from audacitorch.archive.types import BOOL, INT, NONE, UNKNOWN, Type, has_unknown, optional, unwrapped
 from audacitorch.backport.edits import Edits, Member, functions_of, parse
-from audacitorch.backport.equivalents import Typed
+from audacitorch.backport.equivalents import MODULE, Typed, functions_source
 
 NUMBERS = frozenset(("int", "float", "complex", "number"))
 #: What a value of type ``Any`` may be in 1.9.0, whose analysis of aliases fails on everything else.
@@ -113,6 +113,7 @@ class _Round:
         self.made = 0
 
     def run(self) -> int:
+        self.names.collect(functions_source([AS_NUMBER], MODULE))
         trees = []
         for member in self.members:
             parsed = parse(member)
@@ -195,11 +196,9 @@ class Folder(Typed):
                 self.scope.values[one.arg] = (
                     Type(self.owner) if index == 0 and self.owner and not one.annotation else kind
                 )
+            names = (node for node in ast.walk(folded) if isinstance(node, ast.Name))
+            self.stores.update(node.id for node in names if isinstance(node.ctx, ast.Store))
             self.cast_numbers(folded)
-            stores = (
-                node.id for node in ast.walk(folded) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-            )
-            self.stores.update(stores)
             folded.body = self.folded(folded.body) or [ast.Pass()]
         except Unusual:
             self.changed = False
@@ -239,9 +238,10 @@ class Folder(Typed):
             if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
                 continue
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-            done = isinstance(node.value, ast.Call) and dotted(node.value.func) == f"__torch__.{AS_NUMBER}"
+            done = isinstance(node.value, ast.Call) and dotted(node.value.func) == f"__torch__.{MODULE}.{AS_NUMBER}"
             if isinstance(target, ast.Name) and target.id in joined and not done:
-                node.value = ast.Call(func=_dotted_node(f"__torch__.{AS_NUMBER}"), args=[node.value], keywords=[])
+                cast = ast.Call(func=_dotted_node(f"__torch__.{MODULE}.{AS_NUMBER}"), args=[node.value], keywords=[])
+                node.value = ast.fix_missing_locations(ast.copy_location(cast, node.value))
                 self.changed = True
 
     def folded(self, statements: List[ast.stmt]) -> List[ast.stmt]:
@@ -394,7 +394,8 @@ class Folder(Typed):
         return tuple(kinds)
 
 
-AS_NUMBER = "audacitorch_backport.as_number"
+#: The function of the archive that makes a number of a type that is not said.
+AS_NUMBER = "as_number"
 
 
 def _is_instance(kind: Type, asked: ast.expr) -> Optional[bool]:
