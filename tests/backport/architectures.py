@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - a model a line reads as a table
+
 """Exports published architectures with seeded weights, as :mod:`tests.backport.exports` does its small programs.
 
     PYTHON -m tests.backport.architectures FOLDER [NAME…]
