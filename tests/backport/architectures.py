@@ -1,4 +1,3 @@
-
 """Exports published architectures with seeded weights, as :mod:`tests.backport.exports` does its small programs.
 
     PYTHON -m tests.backport.architectures FOLDER [NAME…]
