@@ -21,7 +21,7 @@ from audacitorch.repo.target import opened_repo
 
 if TYPE_CHECKING:
     from audacitorch.render import Renderer, Rendering
-    from audacitorch.render.outputs import Outputs
+    from audacitorch.render.staging import Outputs
 
 _TERMINATED = 143
 _INTERRUPTED = 130
@@ -87,7 +87,7 @@ def _terminate(number: int, frame: object) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from audacitorch.check import Options, check
     from audacitorch.render import Renderer
-    from audacitorch.render.outputs import Outputs
+    from audacitorch.render.staging import Outputs
     from audacitorch.repo.metadata_file import MAX_BYTES, read_metadata
     from audacitorch.repo.model_repo import METADATA, MODEL
     from audacitorch.trial.session import worker_starter
@@ -169,24 +169,8 @@ def _audio_in(folder: Path, output: Path) -> List[Path]:
 
 
 def _file_json(job: _Job) -> Dict[str, Any]:
-    tracks = [_track_json(rendering) for rendering in job.renderings]
+    tracks = [rendering.to_json() for rendering in job.renderings]
     return {"audio": str(job.audio), "error": job.error or None, "notes": job.notes, "tracks": tracks}
-
-
-def _track_json(rendering: Rendering) -> Dict[str, Any]:
-    labels = rendering.labels
-    return {
-        "track": rendering.track.name,
-        "host": rendering.host.name,
-        "written": [str(path) for path in rendering.written],
-        "labels": None if labels is None else [label._asdict() for label in labels],
-        "seconds": rendering.track.seconds,
-        "elapsed_seconds": round(rendering.elapsed, 3),
-        "blocks": rendering.blocks,
-        "failed_blocks": rendering.failed,
-        "failures": rendering.failures,
-        "notes": rendering.notes,
-    }
 
 
 def _run_jobs(
@@ -194,7 +178,7 @@ def _run_jobs(
 ) -> None:
     """All jobs, one after the other; a file that can't be read does not stop the others."""
     from audacitorch.render.audio_file import AudioError
-    from audacitorch.render.outputs import OutputError
+    from audacitorch.render.staging import OutputError
 
     inputs = [job.audio for job in jobs]
     for number, job in enumerate(jobs):
@@ -288,27 +272,7 @@ def _show(job: _Job) -> None:
         if rendering.failed > len(rendering.failures):
             _say(f"{job.audio}: {rendering.failed - len(rendering.failures):,} more blocks failed.")
         name = f"{rendering.track.name} ({rendering.host.title})" if several else str(job.audio)
-        print(_visible(f"{name}: {_summary(rendering)}"))
-
-
-def _summary(rendering: Rendering) -> str:
-    """What came of a track in a line: "2 tracks, 12.0 s of audio in 1.5 s (8 times real time), 3 blocks, 1 failed."."""
-    if not rendering.complete:
-        what = "no label track" if rendering.analyzes else "no tracks"
-    elif rendering.labels is not None:
-        what = _count(len(rendering.labels), "label")
-    else:
-        what = _count(len(rendering.written), "track")
-    speed = rendering.track.seconds / max(rendering.elapsed, 1e-9)
-    failed = f"{rendering.failed:,} failed" if rendering.failed else "none failed"
-    return (
-        f"{what}, {rendering.track.seconds:.1f} s of audio in {rendering.elapsed:.1f} s ({speed:.2g} times real time), "
-        f"{_count(rendering.blocks, 'block')}, {failed}."
-    )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+        print(_visible(f"{name}: {rendering.summary()}"))
 
 
 def _say(text: str) -> None:

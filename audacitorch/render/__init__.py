@@ -10,14 +10,14 @@ import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from audacitorch.hosts import ANALYZER, DEFAULT_HOST, Host
 from audacitorch.hosts.label_track import Label
 from audacitorch.hosts.tracks import Track
 from audacitorch.render.conversation import Conversation
-from audacitorch.render.outputs import Outputs
 from audacitorch.render.results import EffectTracks, LabelRows, label_paths, track_paths
+from audacitorch.render.staging import Outputs
 from audacitorch.trial.plan import DEFAULT_MEMORY_BYTES, DEFAULT_TIMEOUT_SECONDS, Plan
 from audacitorch.trial.protocol import Block
 from audacitorch.trial.session import WorkerStarter
@@ -55,6 +55,41 @@ class Rendering:
         if self.failed <= _MOST_FAILURES:
             where = f"The block at {start / self.track.audio.rate:.2f} s ({samples:,} samples)"
             self.failures.append(f"{where} failed: {reason}")
+
+    def to_json(self) -> Dict[str, Any]:
+        """What came of the track, for programs."""
+        return {
+            "track": self.track.name,
+            "host": self.host.name,
+            "complete": self.complete,
+            "written": [str(path) for path in self.written],
+            "labels": None if self.labels is None else [label._asdict() for label in self.labels],
+            "seconds": self.track.seconds,
+            "elapsed_seconds": round(self.elapsed, 3),
+            "blocks": self.blocks,
+            "failed_blocks": self.failed,
+            "failures": self.failures,
+            "notes": self.notes,
+        }
+
+    def summary(self) -> str:
+        """A line: "2 tracks, 12.0 s of audio in 1.5 s (8.0 times real time), 3 blocks, 1 failed."."""
+        if not self.complete:
+            what = "no label track" if self.analyzes else "no tracks"
+        elif self.labels is not None:
+            what = _count(len(self.labels), "label")
+        else:
+            what = _count(len(self.written), "track")
+        seconds, speed = self.track.seconds, self.track.seconds / max(self.elapsed, 1e-9)
+        failed = f"{self.failed:,} failed" if self.failed else "none failed"
+        return (
+            f"{what}, {seconds:.1f} s of audio in {self.elapsed:.1f} s ({speed:.1f} times real time), "
+            f"{_count(self.blocks, 'block')}, {failed}."
+        )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 class Renderer:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, List, Mapping, Optional, Sequen
 from audacitorch.hosts import HOSTS, INDICES, Host
 from audacitorch.hosts.label_track import Label, block_labels, format_label_track, insert_labels, one_line
 from audacitorch.hosts.tracks import PastedTrack, Track
-from audacitorch.render.outputs import OutputError, Outputs, TrackWriter
+from audacitorch.render.staging import OutputError, Outputs, TrackWriter
 from audacitorch.trial.protocol import Block
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from audacitorch.hosts import DEFAULT_HOST, Host
 from audacitorch.hosts.tracks import tracks_of
 from audacitorch.render import Renderer, Rendering
 from audacitorch.render.audio_file import open_audio
-from audacitorch.render.outputs import Outputs
+from audacitorch.render.staging import Outputs
 from audacitorch.trial.session import worker_starter
 
 EFFECT: Dict[str, Any] = {

@@ -12,8 +12,8 @@ soundfile = pytest.importorskip("soundfile")
 import numpy as np  # noqa: E402
 
 from audacitorch.hosts.label_track import Label  # noqa: E402
-from audacitorch.render.outputs import OutputError, OutputRefused, Outputs, TrackWriter  # noqa: E402
 from audacitorch.render.results import LABEL_FORMATS  # noqa: E402
+from audacitorch.render.staging import OutputError, OutputRefused, Outputs, TrackWriter  # noqa: E402
 
 
 def names(folder: Path) -> List[str]:
