@@ -12,6 +12,7 @@ from audacitorch.fix.file_fixes import fixed_attributes, fixed_readme
 from audacitorch.fix.metadata_fixes import dump, fix_fields, fixed_encoding, fixed_syntax
 from audacitorch.repo.metadata_file import read_metadata
 from audacitorch.repo.model_repo import METADATA, MODEL, README, FolderRepo
+from audacitorch.rules.archive import CONVERTING
 
 #: Changes the draft by what a rule found in it; says whether anything changed.
 Remedy = Callable[[Draft], bool]
@@ -74,8 +75,6 @@ def _backport(draft: Draft) -> bool:
     """Rewrite model.pt for Torch 1.9.0, where that leaves nothing that it can't take."""
     from audacitorch.backport import BackportError, backport
 
-    if draft.model is not None:
-        return False
     rewritten = Path(draft.scratch, "backported.pt")
     try:
         result = backport((draft.scratch / MODEL).resolve(), rewritten)
@@ -85,6 +84,28 @@ def _backport(draft: Draft) -> bool:
         rewritten.unlink()
         return False
     draft.replace_model(rewritten, "Rewrote model.pt for Torch 1.9.0, as `audacitorch backport` does.")
+    return True
+
+
+def _weights(draft: Draft) -> bool:
+    """Rewrite half and double weights as 32-bit float, where the code converts nothing by itself."""
+    from audacitorch.archive import read_archive
+    from audacitorch.archive.layout import NotAZip
+    from audacitorch.archive.members import MemberError
+    from audacitorch.archive.pickles import Unreadable
+    from audacitorch.fix.weights import float_weights
+
+    model, rewritten = (draft.scratch / MODEL).resolve(), Path(draft.scratch, "float.pt")
+    with model.open("rb") as file:
+        calls = read_archive(file, model.stat().st_size).calls
+    if any(call.operator in CONVERTING for call in calls):
+        return False
+    try:
+        if not float_weights(model, rewritten):
+            return False
+    except (NotAZip, MemberError, Unreadable):
+        return False
+    draft.replace_model(rewritten, "Wrote the weights in model.pt as 32-bit float.")
     return True
 
 
@@ -100,6 +121,7 @@ REMEDIES: Dict[str, Remedy] = {
     "metadata-unknown-field": _fields,
     "card-tag-missing": _tag,
     "not-in-lfs": _lfs,
+    "weights-dtype": _weights,
     "file-format-too-new": _backport,
     "unknown-operator": _backport,
     "operator-arguments": _backport,

@@ -12,7 +12,8 @@ from audacitorch.repo.model_repo import MODEL
 from audacitorch.rules import rule
 
 #: Operators that make a tensor of another dtype: a model of 64-bit weights that calls one may convert its input.
-_CONVERTING = frozenset(("aten::to", "aten::type_as", "aten::double", "aten::float", "aten::_to_copy"))
+#: Operators by which code gives tensors a dtype of its own.
+CONVERTING = frozenset(("aten::to", "aten::type_as", "aten::double", "aten::float", "aten::_to_copy"))
 _WHY_NOT = {
     "empty": "model.pt is empty.",
     "cut-off": "model.pt is cut off: it begins as a zip archive, but {detail}.",
@@ -170,7 +171,7 @@ def weights_dtype(archive: Archive) -> Iterator[Problem]:
         named = ", ".join(dtype.replace("Storage", "") for dtype in unknown)
         hint = "Convert these tensors before you export the model, for instance with x.to(torch.int32)."
         yield Problem(f"The archive holds tensors of types that Torch 1.9.0 lacks: {named}.", MODEL, hint=hint)
-    converts = any(call.operator in _CONVERTING for call in archive.calls)
+    converts = any(call.operator in CONVERTING for call in archive.calls)
     for dtype, title in (("float16", "half"), ("bfloat16", "bfloat16"), ("float64", "double")):
         count = archive.parameter_dtypes.get(dtype, 0)
         if count and not (dtype == "float64" and converts):

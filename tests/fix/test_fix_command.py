@@ -26,8 +26,10 @@ MECHANICAL = (
     "archive-format-7",
     "domain-unknown",
     "domains-only",
+    "double-weights",
     "effect-type-in-capitals",
     "five-domain-tags",
+    "half-weights",
     "label-as-number",
     "labels-as-text",
     "metadata-trailing-comma",
@@ -148,6 +150,24 @@ def test_the_old_model_is_kept_until_the_new_one_has_passed(tmp_path: Path) -> N
     assert done.returncode == 0, done.stdout
     assert not (folder / "model.pt.orig").exists()
     assert errors_when_run(folder) == ()
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_weights_become_the_floats_that_they_were(tmp_path: Path, dtype: str) -> None:
+    import torch
+
+    from audacitorch.fix.weights import float_weights
+
+    layer = torch.nn.Conv1d(1, 2, 3).to(getattr(torch, dtype))
+    torch.jit.script(layer).save(str(tmp_path / "before.pt"))
+    assert float_weights(tmp_path / "before.pt", tmp_path / "after.pt")
+    loaded = torch.jit.load(str(tmp_path / "after.pt"))
+    assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
+    for before, after in zip(layer.parameters(), loaded.parameters()):
+        assert torch.equal(before.float(), after)
+    assert loaded(torch.randn(1, 1, 8)).shape == (1, 2, 6)
+    assert not float_weights(tmp_path / "after.pt", tmp_path / "again.pt")
 
 
 def errors_when_run(folder: Path) -> Tuple[str, ...]:
