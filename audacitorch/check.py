@@ -164,17 +164,18 @@ class _Check:
         if session is None:
             return SKIPPED, Unavailable("the model could not be run")
         try:
-            trial = session.run(self.plan(facts.metadata), self.meanwhile)
+            trial = session.run(self.plan(facts), self.meanwhile)
         except TrialUnavailable as error:
             outcome.could_not_run.append(CouldNotRun("trial", str(error)))
             return SKIPPED, Unavailable("the model could not be run")
         return trial.ended, trial
 
-    def plan(self, metadata: Union[Metadata, Unavailable]) -> Any:
+    def plan(self, facts: Facts) -> Any:
         """The passes for what the metadata say, with usual values in place of what they do not."""
         from audacitorch.trial.plan import Plan, standard_passes
 
-        fields: Mapping[str, Any] = metadata.fields if isinstance(metadata, Metadata) else {}
+        fields: Mapping[str, Any] = facts.metadata.fields if isinstance(facts.metadata, Metadata) else {}
+        calls = facts.archive.calls if isinstance(facts.archive, Archive) else ()
         rate, multichannel = fields.get("sample_rate"), fields.get("multichannel") is True
         usable = type(rate) is int and 0 < rate < _HIGHEST_RATE
         return Plan(
@@ -185,6 +186,7 @@ class _Check:
             seconds=self.options.timeout_seconds,
             memory_bytes=self.options.memory_bytes,
             passes=standard_passes(multichannel),
+            operators=tuple(sorted({call.operator for call in calls})),
         )
 
     def report(self, facts: Facts, trial: Union[Trial, Unavailable], ended: str, outcome: Outcome) -> Report:

@@ -16,6 +16,8 @@ QUIETEST_DB, LOUDEST_DB = -300.0, 300.0
 ROUNDING_SECONDS = 1e-3
 #: Elements that are measured at once.
 _PIECE = 1 << 18
+#: Samples over which latency is looked for, and the correlation of a copy.
+_HEARD, _COPY = 65536, 0.95
 #: Of a longer tuple nobody wants to read every tensor's statistics.
 _MOST_TENSORS = 8
 
@@ -64,7 +66,20 @@ def describe_tensor(tensor: Tensor) -> TensorFacts:
     if not finite:
         return TensorFacts(dtype, shape, nan, inf)
     rms = math.sqrt(squares / finite)
-    return TensorFacts(dtype, shape, nan, inf, low, high, _finite(total / finite), _finite(rms))
+    return TensorFacts(dtype, shape, nan, inf, low, high, _finite(total / finite), _finite(rms), _silent_tail(tensor))
+
+
+def _silent_tail(tensor: Tensor) -> int:
+    """How many columns at the end of ``(channels, samples)`` hold nothing but zeros."""
+    if tensor.dim() != 2:
+        return 0
+    silent = 0
+    for piece in reversed(tensor.detach().split(_PIECE, dim=1)):
+        heard = piece.ne(0).any(dim=0).nonzero()
+        if len(heard):
+            return int(silent + piece.shape[1] - 1 - int(heard[-1]))
+        silent += piece.shape[1]
+    return silent
 
 
 def _dtype(tensor: Tensor) -> str:
@@ -142,6 +157,47 @@ def _apart_db(one: Tensor, other: Tensor) -> float:
     if level == 0:
         return LOUDEST_DB
     return max(QUIETEST_DB, min(LOUDEST_DB, 10 * math.log10(noise / level)))
+
+
+def same(first: Any, second: Any) -> bool:
+    """Whether two outputs are equal, bit for bit."""
+    pairs = list(zip(tensors_of(first), tensors_of(second)))
+    return bool(pairs) and all(
+        one.shape == other.shape and _is_plain(one) and _is_plain(other) and torch.equal(one, other)
+        for one, other in pairs
+    )
+
+
+def says_something(output: Any) -> bool:
+    """Whether an output holds any values."""
+    tensors = tensors_of(output)
+    return bool(tensors) and all(tensor.numel() and _is_plain(tensor) for tensor in tensors)
+
+
+def is_certain(output: Any) -> bool:
+    """Whether an equal output for another input can't be chance, as it can for class indices and one-hot rows."""
+    values = tensors_of(output)[0]
+    if isinstance(output, Tensor):
+        return True
+    several = values.dim() == 2 and values.shape[1] > 1 and values.is_floating_point()
+    return several and bool(values.gt(0).logical_and(values.lt(1)).any())
+
+
+def latency_samples(block: Tensor, output: Any) -> Optional[int]:
+    """By how many samples an effect's output is a delayed copy of its input; None where it is not, or not delayed.
+
+    From the correlation of the first channels over at most ``_HEARD`` samples; a copy correlates with at least 0.95.
+    """
+    if not isinstance(output, Tensor) or output.dim() != 2 or not _is_plain(output) or output.shape[1] < _HEARD:
+        return None
+    given, returned = block[0, :_HEARD].double(), output[0, :_HEARD].double()
+    if not torch.isfinite(returned).all():
+        return None
+    spectra = [torch.fft.rfft(signal, n=2 * _HEARD) for signal in (given, returned)]
+    correlation = torch.fft.irfft(spectra[0].conj() * spectra[1], n=2 * _HEARD)[: _HEARD // 2]
+    lag = int(correlation.abs().argmax())
+    level = given[: _HEARD - lag].norm() * returned[lag:].norm()
+    return lag if lag and level > 0 and abs(correlation[lag]) >= _COPY * level else None
 
 
 def seam_db(whole: Any, halves: Sequence[Any]) -> Optional[float]:

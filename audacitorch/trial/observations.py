@@ -30,7 +30,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class TensorFacts:
-    """A tensor's form and its values' range. Statistics are None for an empty tensor, and over finite values only."""
+    """A tensor's form and its values' range. Statistics are None for an empty tensor, and over finite values only.
+
+    ``silent_tail`` counts the columns at the end of a tensor of two dimensions that hold nothing but zeros.
+    """
 
     dtype: str
     shape: Tuple[int, ...]
@@ -40,6 +43,7 @@ class TensorFacts:
     maximum: Optional[float] = None
     mean: Optional[float] = None
     rms: Optional[float] = None
+    silent_tail: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,20 @@ class Pass:
 class Trial:
     """A trial from load to end.
 
-    ``ended`` is how the worker's process ended; ``stage`` what it was doing then (``load`` or ``forward``).
-    ``hidden_error`` is the message that 1.9.0 could not show because it aborted while building it.
+    Attributes:
+        ended: how the worker's process ended, or ``REFUSED``, ``SKIPPED``.
+        stage: what it was doing then: ``load`` or ``forward``.
+        hidden_error: the message that 1.9.0 could not show because it aborted while building it.
+        operators: what Torch compiled, calls by operator name; None where the model did not load.
+        hidden_operators: those of them that the archive's reader did not see.
+        minimum_samples: the shortest input that works, at the model's rate.
+        multiple_samples: inputs must be a multiple of this many samples; None where no such number was found.
+        repeat_difference_db: how far two results for the same block are apart; None where they are equal.
+        latency_samples: how many samples the output is behind the input, where it is a delayed copy of it.
+        kept_bytes: what the model keeps more in its attributes after each pass; None where that does not grow.
+        ignores_input: different inputs gave the same output.
+        realtime_factor: seconds of work for a second of audio, of the fastest pass over a long block.
+        realtime_factor_slowest: the same, of the slowest.
     """
 
     ended: str
@@ -97,14 +113,21 @@ class Trial:
     load_failure: Optional[Failure] = None
     hidden_error: Optional[str] = None
     native_message: str = ""
+    operators: Optional[Mapping[str, int]] = None
+    hidden_operators: Tuple[str, ...] = ()
     passes: Tuple[Pass, ...] = ()
     unfinished: Optional[Pass] = None
     left_out: Tuple[str, ...] = ()
     minimum_samples: Optional[int] = None
+    multiple_samples: Optional[int] = None
     repeat_difference_db: Optional[float] = None
     seam_db: Optional[float] = None
     seam_labels: Optional[int] = None
+    latency_samples: Optional[int] = None
+    kept_bytes: Optional[int] = None
+    ignores_input: Optional[bool] = None
     realtime_factor: Optional[float] = None
+    realtime_factor_slowest: Optional[float] = None
     peak_memory_bytes: Optional[int] = None
     seconds: Optional[float] = None
 

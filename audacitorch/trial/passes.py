@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
-from typing import Any, Dict, List, Optional, Tuple
+from math import gcd
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 import torch
 from torch import Tensor
 
 from audacitorch.trial import measure
+from audacitorch.trial.compiled import State, follows_input
 from audacitorch.trial.forward import Signals, prepare
-from audacitorch.trial.observations import Pass
-from audacitorch.trial.plan import Plan, PlannedPass
+from audacitorch.trial.observations import Output, Pass
+from audacitorch.trial.plan import SHORT_BLOCK, WHOLE_BLOCK, Plan, PlannedPass
 from audacitorch.trial.protocol import Begin, EventWriter, LeftOut, Measured, Passed, describe_failure
 
 #: No pass starts that is expected to end after this part of the budget; the rest is for what estimates miss.
 _BUDGET_SHARE = 0.9
-#: When so many different lengths have all failed, the rest would too.
-_HOPELESS_AFTER = 3
+#: When all lengths up to a block of so many samples have failed, the rest would too.
+_HOPELESS_FROM = 65536
+#: The passes of a slow model together take at most this many times one whole block; slow is what takes so long for it.
+_WHOLE_BLOCKS = 4.5
+_SLOW_SECONDS = 0.5
+#: Blocks of at least this many samples tell the latency.
+_LONG_ENOUGH = 65536
+#: Passes of one length after which memory must still grow to be said to grow: the first ones fill caches.
+_SETTLED_AFTER = 2
+#: Guesses at what lengths must be a multiple of: how many of the numbers in error texts, and the largest.
+_MOST_GUESSES, _LARGEST_MULTIPLE = 20, 65536
 #: Stands for the output of a pass that raised; a model may return anything else, None too.
 _FAILED = object()
 
@@ -27,89 +39,177 @@ class Passes:
     """Runs a plan's passes on one model, within the plan's budget.
 
     What later passes need of earlier ones is kept here: which lengths work, how fast the model is, the outputs that
-    repeats and seams are compared with.
+    repeats, seams and signals are compared with.
     """
 
-    def __init__(self, model: Any, plan: Plan, events: EventWriter, started: float) -> None:
+    def __init__(self, model: Any, unit: Any, plan: Plan, events: EventWriter, started: float) -> None:
         self._model = model
         self._plan = plan
         self._events = events
+        self._started = started
+        self._limit = f"the time limit of {plan.seconds:g} s"
         self._deadline = started + plan.seconds * _BUDGET_SHARE
         longest = max((planned.samples for planned in plan.passes), default=1)
+        self._hopeless_from = min(_HOPELESS_FROM, longest) * plan.sample_rate / plan.track_rate
         self._signals = Signals(longest, plan.track_rate, plan.seed)
-        self._works: Dict[int, bool] = {}
+        #: By number of channels: which lengths at the model's rate returned, and which returned finite numbers.
+        self._returned: Dict[int, Dict[int, bool]] = {1: {}, 2: {}}
+        self._finite: Dict[int, Dict[int, bool]] = {1: {}, 2: {}}
         self._working_blocks: List[int] = []
         self._cost: Tuple[int, float] = (0, 0.0)
         self._first: Any = _FAILED
+        self._answers: Dict[str, Any] = {}
         self._whole: Optional[Tuple[Tensor, Any]] = None
         self._seam_samples = {planned.samples for planned in plan.passes if planned.purpose == "seam"}
+        self._numbers: Set[int] = set()
+        self._state = State(model, unit)
+        self._held: List[int] = []
 
     def run(self) -> None:
-        """Run every pass that can tell something and that the budget allows, then search the shortest input."""
-        for planned in self._plan.passes:
-            if len(self._works) >= _HOPELESS_AFTER and not any(self._works.values()):
-                self._events.emit(LeftOut(_name(planned), "no block of any length worked so far"))
-            elif planned.purpose == "seam":
-                self._run_seam(planned)
-            elif self._affordable(planned.samples, _name(planned)):
-                self._run_planned(planned)
-        self._search_minimum()
+        """Run every pass that can tell something and that the budget allows, then compare and search."""
+        put_off = [planned for planned in self._plan.passes if not self._run(planned)]
+        for planned in put_off:
+            self._run(planned, last=True)
+        self._compare_answers()
+        self._compare_state()
+        channels = 2 if any(self._returned[2].values()) and not any(self._returned[1].values()) else 1
+        self._search_lengths(channels)
+
+    def _run(self, planned: PlannedPass, last: bool = False) -> bool:
+        """Run one planned pass if that makes sense; False where it should wait until some block has worked."""
+        channels = planned.channels if self._plan.multichannel else 1
+        returned = self._returned[channels]
+        if max(returned, default=0) >= self._hopeless_from and not any(returned.values()):
+            self._events.emit(LeftOut(_name(planned), "no block of any length worked so far"))
+        elif planned.purpose == "seam":
+            self._run_seam(planned)
+        elif planned.purpose == "signal" and not self._working_blocks and not last:
+            return False
+        else:
+            self._run_planned(planned)
+        return True
 
     def _run_planned(self, planned: PlannedPass) -> None:
         samples = planned.samples
-        if planned.purpose in ("signal", "stereo"):
+        if planned.purpose == "signal":
             samples = min((block for block in self._working_blocks if block >= samples), default=samples)
+        if not self._affordable(samples, _name(planned)):
+            return
         block = prepare(self._plan, self._signals.block(planned.signal, planned.channels, samples))
         output = self._forward(planned, block, samples)
         if planned.signal == "noise" and planned.channels == 1:
             self._remember(planned, block, output)
+        comparable = planned.purpose in ("first", "repeat", "signal") and samples == SHORT_BLOCK
+        if comparable and output is not _FAILED and block.shape[0] == 1:
+            self._answers[planned.signal] = output
+            self._held.append(self._state.held_bytes())
 
     def _remember(self, planned: PlannedPass, block: Tensor, output: Any) -> None:
         """Keep what later passes need of a mono noise pass."""
         samples, works = planned.samples, output is not _FAILED
-        self._works[block.shape[1]] = works
         if works:
             self._working_blocks.append(samples)
         if planned.purpose == "first":
             self._first = output
         elif planned.purpose == "repeat":
             if works and self._first is not _FAILED:
-                self._events.emit(Measured(repeat_difference_db=measure.difference_db(self._first, output)))
+                self._measure(lambda: Measured(repeat_difference_db=measure.difference_db(self._first, output)))
             self._first = _FAILED
         elif works and samples in self._seam_samples:
             self._whole = (block, output)
+            self._bound_total(samples)
+            if block.shape[1] >= _LONG_ENOUGH:
+                self._measure(lambda: Measured(latency_samples=measure.latency_samples(block, output)))
+
+    def _bound_total(self, samples: int) -> None:
+        """A slow model's trial ends after a few times what its whole block took."""
+        seconds = self._cost[1]
+        if samples == WHOLE_BLOCK and seconds > _SLOW_SECONDS:
+            bound = self._started + seconds * _WHOLE_BLOCKS
+            if bound < self._deadline:
+                self._deadline, self._limit = bound, f"a trial takes at most {_WHOLE_BLOCKS:g} times one whole block"
 
     def _run_seam(self, planned: PlannedPass) -> None:
-        """Run the two halves of the block that was run whole, as two blocks of a clip would be."""
+        """Run the two parts of the block that was run whole, as two blocks of a clip would be; both odd in length."""
         if self._whole is None or not self._affordable(planned.samples, _name(planned)):
             return
         block, whole = self._whole
         self._whole = None
-        border = block.shape[1] // 2
+        border = (block.shape[1] // 2) | 1
         parts = (block[:, :border].contiguous(), block[:, border:].contiguous())
-        halves = [self._forward(planned, half, planned.samples // 2) for half in parts]
+        halves = [self._forward(planned, part, planned.samples // 2) for part in parts]
         if not any(half is _FAILED for half in halves):
-            across = measure.labels_across(whole, border / self._plan.sample_rate)
-            self._events.emit(Measured(seam_db=measure.seam_db(whole, halves), seam_labels=across))
+            self._measure(
+                lambda: Measured(
+                    seam_db=measure.seam_db(whole, halves),
+                    seam_labels=measure.labels_across(whole, border / self._plan.sample_rate),
+                )
+            )
 
-    def _search_minimum(self) -> None:
-        """Find the shortest input that works, in samples at the model's rate, by bisection between known lengths."""
-        working = [samples for samples, works in self._works.items() if works]
+    def _compare_answers(self) -> None:
+        """Whether noise, silence, a tone and an impulse all gave the same."""
+        first, *others = self._answers.values() if len(self._answers) >= 3 else (_FAILED,)
+        if others and measure.says_something(first) and all(measure.same(first, other) for other in others):
+            sure = measure.is_certain(first) or not follows_input(self._model)
+            self._events.emit(Measured(ignores_input=sure))
+
+    def _compare_state(self) -> None:
+        held = self._held[_SETTLED_AFTER:]
+        growth = [later - earlier for earlier, later in zip(held, held[1:])]
+        if len(growth) >= 2 and min(growth) > 0:
+            self._events.emit(Measured(kept_bytes=sum(growth) // len(growth)))
+
+    def _search_lengths(self, channels: int) -> None:
+        """Find what inputs must be a multiple of, or else the shortest input that works, in samples at its rate."""
+        tried = self._finite[channels] if any(self._finite[channels].values()) else self._returned[channels]
+        working = sorted(samples for samples, works in tried.items() if works)
         if not working:
             return
-        good = min(working)
-        bad = max((samples for samples, works in self._works.items() if not works and samples < good), default=0)
+        above = [samples for samples, works in tried.items() if not works and samples > working[0]]
+        multiple = self._search_multiple(channels, min(above), tried) if above else None
+        if multiple is not None:
+            self._events.emit(Measured(multiple_samples=multiple))
+            return
+        good = working[0]
+        bad = max((samples for samples, works in tried.items() if not works and samples < good), default=0)
         while good - bad > 1:
             middle = 1 if bad == 0 else (bad + good) // 2
-            if not self._affordable(middle, "the search for the shortest input"):
+            works = self._try_length(channels, middle, tried)
+            if works is None:
                 return
-            block = self._signals.block("noise", 1, middle)
-            search = PlannedPass("search", "noise", middle)
-            if self._forward(search, block, middle) is _FAILED:
-                bad = middle
-            else:
-                good = middle
+            good, bad = (middle, bad) if works else (good, middle)
         self._events.emit(Measured(minimum_samples=good))
+
+    def _search_multiple(self, channels: int, floor: int, tried: Dict[int, bool]) -> Optional[int]:
+        """What lengths from ``floor`` on must be a multiple of, checked with more lengths; None: there is none.
+
+        Guesses are numbers that error texts hold, a power of two, and what the lengths that work have in common.
+        """
+        common = 0
+        for samples, works in tried.items():
+            common = gcd(common, samples) if works and samples >= floor else common
+        named = sorted(number for number in self._numbers if 1 < number <= _LARGEST_MULTIPLE)
+        for multiple in [*named[:_MOST_GUESSES], 4096, _LARGEST_MULTIPLE, common]:
+            if multiple < 2 or any(works and n >= floor and n % multiple for n, works in tried.items()):
+                continue
+            base = multiple * (floor // multiple + 1)
+            if not all(self._try_length(channels, samples, tried) for samples in (base, base + multiple)):
+                continue
+            for prime in _primes(multiple):
+                while multiple % prime == 0 and self._try_length(channels, base + multiple // prime, tried):
+                    multiple //= prime
+            return multiple if multiple > 1 else None
+        return None
+
+    def _try_length(self, channels: int, samples: int, tried: Dict[int, bool]) -> Optional[bool]:
+        """Whether a length works; None where there is no time to tell."""
+        if samples in tried:
+            return tried[samples]
+        if not self._affordable(samples, "the search for lengths that work"):
+            return None
+        block = self._signals.block("noise", channels, samples)
+        self._forward(PlannedPass("search", "noise", samples, channels), block, samples)
+        return tried[samples]
 
     def _forward(self, planned: PlannedPass, block: Tensor, track_samples: int) -> Any:
         """One forward pass, announced before and described after; ``_FAILED`` where it raised."""
@@ -125,21 +225,36 @@ class Passes:
         )
         self._events.emit(Begin(begun))
         own = block.clone()  # a model may work in place, and the block is needed again
+        torch.default_generator.manual_seed(self._plan.seed)  # what a model draws at random is not what it remembers
+        output, done = self._called(own, begun)
+        if planned.signal == "noise":
+            self._returned[block.shape[0]][block.shape[1]] = done.failure is None
+            self._finite[block.shape[0]][block.shape[1]] = _is_finite(done.output)
+        if done.failure is None and not begun.first:
+            self._cost = max(self._cost, (block.shape[1], done.seconds or 0.0))
+        if done.failure is not None:
+            self._numbers.update(int(digits) for digits in re.findall(r"\b\d{1,6}\b", done.failure.message[-500:]))
+        self._events.emit(Passed(done))
+        return output
+
+    def _called(self, block: Tensor, begun: Pass) -> Tuple[Any, Pass]:
         start = time.perf_counter()
         try:
             with torch.no_grad():
-                output = self._model(own)
+                output = self._model(block)
             seconds = time.perf_counter() - start
             # Reading the result can fail as well: an expanded tensor asks for its memory only now.
             described = measure.describe_output(output, block.shape[1], self._plan.sample_rate)
         except Exception as error:
-            failure = describe_failure(error)
-            self._events.emit(Passed(replace(begun, seconds=time.perf_counter() - start, failure=failure)))
-            return _FAILED
-        if not begun.first:
-            self._cost = max(self._cost, (block.shape[1], seconds))
-        self._events.emit(Passed(replace(begun, seconds=seconds, output=described)))
-        return output
+            return _FAILED, replace(begun, seconds=time.perf_counter() - start, failure=describe_failure(error))
+        return output, replace(begun, seconds=seconds, output=described)
+
+    def _measure(self, compare: Callable[[], Measured]) -> None:
+        """Emit a comparison; where there is no memory left for it, the model's passes stand without it."""
+        try:
+            self._events.emit(compare())
+        except (MemoryError, RuntimeError) as error:
+            self._events.emit(LeftOut("a comparison of outputs", describe_failure(error).message.splitlines()[0]))
 
     def _affordable(self, samples: int, what: str) -> bool:
         """Whether a block of so many samples fits into what is left; says what is left out where it does not."""
@@ -147,8 +262,24 @@ class Passes:
         expected = seconds * max(1.0, samples / known) if known else 0.0
         if time.perf_counter() + expected <= self._deadline:
             return True
-        self._events.emit(LeftOut(what, f"the time limit of {self._plan.seconds:g} s"))
+        self._events.emit(LeftOut(what, self._limit))
         return False
+
+
+def _is_finite(output: Optional[Output]) -> bool:
+    return output is not None and not any(tensor.nan or tensor.inf for tensor in output.tensors)
+
+
+def _primes(number: int) -> List[int]:
+    """The prime factors of a number, each once."""
+    found, divisor = [], 2
+    while number > 1:
+        if number % divisor == 0:
+            found.append(divisor)
+            while number % divisor == 0:
+                number //= divisor
+        divisor = divisor + 1 if divisor * divisor <= number else number
+    return found
 
 
 def _name(planned: PlannedPass) -> str:

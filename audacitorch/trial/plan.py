@@ -1,13 +1,13 @@
-"""What a trial does, as JSON: the whole of what a worker is told."""
+"""What a trial does, as JSON: all that a worker is told."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from audacitorch.hosts import DEFAULT_HOST
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 
 #: The rate of most projects in Audacity, in Hz.
 TRACK_RATE = 44100
@@ -18,6 +18,9 @@ HALF_BLOCK = 131072
 #: Where the search for the shortest input ends being a warning; also the block that signals are tried on.
 SHORT_BLOCK = 2048
 SHORTEST_BLOCKS = (257, 100, 2, 1)
+#: The last block of a clip has any length: primes, and one sample less than a whole block. 5,003 costs next to nothing.
+ODD_SHORT_BLOCK = 5003
+ODD_BLOCKS = (100_003, WHOLE_BLOCK - 1)
 DEFAULT_TIMEOUT_SECONDS = 300.0
 DEFAULT_MEMORY_BYTES = 8 << 30
 
@@ -34,10 +37,11 @@ class PlannedPass:
 
 @dataclass(frozen=True)
 class Plan:
-    """A trial's orders.
+    """What a worker is to do.
 
     ``task`` is ``trial``, ``load`` (to find the message behind an abort) or ``render`` (blocks of real audio come on
     standard input). ``seconds`` is the budget for everything, ``memory_bytes`` what the model may take beyond Torch.
+    ``operators`` are those that the archive's reader saw: where Torch compiled others, no pass is run. None: unknown.
     """
 
     model: str
@@ -51,6 +55,7 @@ class Plan:
     seconds: float = DEFAULT_TIMEOUT_SECONDS
     memory_bytes: int = DEFAULT_MEMORY_BYTES
     passes: Tuple[PlannedPass, ...] = ()
+    operators: Optional[Tuple[str, ...]] = None
     version: int = PLAN_VERSION
 
     def to_json(self) -> Dict[str, Any]:
@@ -62,19 +67,24 @@ def standard_passes(multichannel: bool) -> Tuple[PlannedPass, ...]:
     """The passes of a check, cheap ones first, so that a slow model's budget goes furthest.
 
     The first two are the same block: the first lets the JIT profile, and both together tell whether the model keeps
-    state. ``seam`` passes are the two halves of the ``whole`` one. Signals run on short blocks, whole blocks run once.
+    state. ``seam`` passes are two blocks of odd length cut out of the whole one. Signals run on short blocks.
     """
-    lengths = [PlannedPass("length", "noise", samples) for samples in (HALF_BLOCK, WHOLE_BLOCK, *SHORTEST_BLOCKS)]
-    signals = [PlannedPass("signal", signal, SHORT_BLOCK) for signal in ("silence", "tone", "impulse")]
-    summed = PlannedPass("signal", "full-scale", SHORT_BLOCK, channels=2)
-    stereo = [PlannedPass("stereo", "noise", samples, channels=2) for samples in (SHORT_BLOCK, HALF_BLOCK, 1)]
+
+    def lengths(*samples: int) -> Tuple[PlannedPass, ...]:
+        return tuple(PlannedPass("length", "noise", count) for count in samples)
+
+    def stereo(*samples: int) -> Tuple[PlannedPass, ...]:
+        return tuple(PlannedPass("stereo", "noise", count, channels=2) for count in samples if multichannel)
+
     return (
         PlannedPass("first", "noise", SHORT_BLOCK),
         PlannedPass("repeat", "noise", SHORT_BLOCK),
-        *lengths,
-        *signals,
-        summed,
-        *(stereo if multichannel else ()),
-        PlannedPass("seam", "noise", HALF_BLOCK),
-        PlannedPass("length", "noise", LONGEST_BLOCK),
+        *lengths(*SHORTEST_BLOCKS, ODD_SHORT_BLOCK),
+        *(PlannedPass("signal", signal, SHORT_BLOCK) for signal in ("silence", "tone", "impulse")),
+        PlannedPass("signal", "full-scale", SHORT_BLOCK, channels=2),
+        *stereo(SHORT_BLOCK, 1, ODD_SHORT_BLOCK),
+        *lengths(ODD_BLOCKS[0], WHOLE_BLOCK),
+        PlannedPass("seam", "noise", WHOLE_BLOCK),
+        *stereo(HALF_BLOCK),
+        *lengths(ODD_BLOCKS[1], LONGEST_BLOCK),
     )

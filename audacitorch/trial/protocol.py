@@ -123,11 +123,15 @@ class LeftOut(Event):
 
 @dataclass(frozen=True)
 class Operators(Event):
-    """What Torch compiled, asked after the load: calls by operator name, and in how many functions."""
+    """What Torch compiled, asked after the load: calls by operator name, and in how many functions.
+
+    ``hidden`` are those that the plan does not name. With any of them no pass is run.
+    """
 
     kind = "operators"
     calls: Mapping[str, int]
     functions: int
+    hidden: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -136,9 +140,13 @@ class Measured(Event):
 
     kind = "measured"
     minimum_samples: Optional[int] = None
+    multiple_samples: Optional[int] = None
     repeat_difference_db: Optional[float] = None
     seam_db: Optional[float] = None
     seam_labels: Optional[int] = None
+    latency_samples: Optional[int] = None
+    kept_bytes: Optional[int] = None
+    ignores_input: Optional[bool] = None
 
 
 @dataclass(frozen=True)

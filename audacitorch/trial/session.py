@@ -16,11 +16,11 @@ import time
 from contextlib import ExitStack
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Type, TypeVar
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type, TypeVar
 
 from audacitorch.hosts import TORCH_VERSION
-from audacitorch.trial.observations import EXCEPTION, FINISHED, MEMORY, SIGNAL, Pass, Trial
-from audacitorch.trial.plan import WHOLE_BLOCK, Plan, PlannedPass
+from audacitorch.trial.observations import EXCEPTION, FINISHED, MEMORY, REFUSED, SIGNAL, Failure, Pass, Trial
+from audacitorch.trial.plan import Plan, PlannedPass
 from audacitorch.trial.process import Ending, Worker
 from audacitorch.trial.protocol import (
     Begin,
@@ -30,6 +30,7 @@ from audacitorch.trial.protocol import (
     Loaded,
     LoadFailed,
     Measured,
+    Operators,
     OutOfTime,
     Passed,
     Ready,
@@ -45,6 +46,8 @@ _DEBUG_SUFFIX = ".debug_pkl"
 #: Copying more than this to find a clearer message is not worth the wait.
 _LARGEST_COPY = 4 << 30
 _LONGEST_NATIVE_MESSAGE = 4000
+#: Shorter passes, in samples of the track, tell nothing about a model's speed.
+_LONG_ENOUGH = 65536
 
 Kind = TypeVar("Kind", bound=Event)
 
@@ -113,7 +116,7 @@ class TrialSession:
         self._stack.close()
 
     def run(self, plan: Plan, meanwhile: Callable[[], None] = lambda: None) -> Trial:
-        """Run the plan's passes, and where the process was ended look for the reason that 1.9.0 could not tell.
+        """Run the plan's passes, and where 1.9.0 could not tell an error's text look for it.
 
         ``meanwhile`` is called once, when the worker has its plan.
 
@@ -121,18 +124,24 @@ class TrialSession:
             TrialUnavailable: nothing can be said about the model, for a reason that is not the model's.
         """
         trial = run_trial(self._worker, plan, meanwhile)
-        if trial.ended != SIGNAL:
+        hidden = [done for done in trial.passes if _is_hidden(done.failure)]
+        if trial.ended == SIGNAL:
+            return replace(trial, hidden_error=_message(self._without_debug(plan, trial.unfinished)))
+        if not hidden and not _is_hidden(trial.load_failure):
             return trial
-        return replace(trial, hidden_error=self._hidden_error(plan, trial))
+        shown = self._without_debug(plan, hidden[0] if hidden else None)
+        if shown is None:
+            return trial
+        passes = tuple(replace(done, failure=shown) if done in hidden else done for done in trial.passes)
+        return replace(trial, passes=passes, load_failure=trial.load_failure and shown)
 
-    def _hidden_error(self, plan: Plan, trial: Trial) -> Optional[str]:
-        """The error behind an abort: the same step once more, with a copy of the model that has no debug members."""
+    def _without_debug(self, plan: Plan, step: Optional[Pass]) -> Optional[Failure]:
+        """The failure behind an abort or a hidden text: the same step with a copy that has no debug members."""
         copy = Path(self._scratch, "without-debug.pt")
         if not copy_without_debug(Path(plan.model), copy):
             return None
         again = replace(plan, model=str(copy), task="load")
-        if trial.unfinished is not None:
-            step = trial.unfinished
+        if step is not None:
             planned = PlannedPass(step.purpose, step.signal, step.track_samples, step.track_channels)
             again = replace(again, task="trial", passes=(planned,))
         try:
@@ -141,8 +150,16 @@ class TrialSession:
         except TrialUnavailable:
             return None  # what the first run showed stands without it
         failures = [second.load_failure, *(done.failure for done in second.passes)]
-        messages = [failure.message for failure in failures if failure is not None]
-        return messages[0] if messages else None
+        return next((failure for failure in failures if failure is not None), None)
+
+
+def _is_hidden(failure: Optional[Failure]) -> bool:
+    """Whether 1.9.0 failed to build an error's text: it can't read the debug members of a newer PyTorch."""
+    return failure is not None and "isTuple()INTERNAL ASSERT FAILED" in failure.message
+
+
+def _message(failure: Optional[Failure]) -> Optional[str]:
+    return None if failure is None else failure.message
 
 
 def scratch_folder(parent: Optional[str] = None) -> tempfile.TemporaryDirectory[str]:
@@ -189,7 +206,11 @@ def _fold(seen: Mapping[Type[Event], List[Event]], plan: Plan, worker: Worker, s
     ready, walls, loaded, load_failed = all_of(Ready), all_of(Walls), all_of(Loaded), all_of(LoadFailed)
     passes, begun = [event.done for event in all_of(Passed)], all_of(Begin)
     failure = load_failed[0].failure if load_failed else None
-    if failure is not None:
+    operators = all_of(Operators)
+    fastest, slowest = _realtime_factors(passes, plan.sample_rate)
+    if operators and operators[0].hidden:
+        ending = Ending(REFUSED, reason="Torch compiled operators that the archive's code does not show")
+    elif failure is not None:
         ending = Ending(MEMORY if failure.memory else EXCEPTION)
     else:
         ending = Ending(FINISHED) if Done in seen else worker.ending()
@@ -208,7 +229,10 @@ def _fold(seen: Mapping[Type[Event], List[Event]], plan: Plan, worker: Worker, s
         passes=tuple(passes),
         unfinished=begun[-1].input if len(begun) > len(passes) else None,
         left_out=tuple(f"{event.what} ({event.why})" for event in all_of(LeftOut)),
-        realtime_factor=_realtime_factor(passes, plan.sample_rate),
+        operators=operators[0].calls if operators else None,
+        hidden_operators=operators[0].hidden if operators else (),
+        realtime_factor=fastest,
+        realtime_factor_slowest=slowest,
         peak_memory_bytes=peaks[-1] if Done in seen else worker.peak_memory_bytes or peaks[-1],
         seconds=seconds,
         **_measured(all_of(Measured)),
@@ -226,13 +250,15 @@ def _measured(events: List[Measured]) -> Dict[str, Any]:
     }
 
 
-def _realtime_factor(passes: List[Pass], sample_rate: int) -> Optional[float]:
-    """Seconds of computing for a second of audio, from the whole block, or the longest that worked."""
+def _realtime_factors(passes: List[Pass], sample_rate: int) -> Tuple[Optional[float], Optional[float]]:
+    """Seconds of computing for a second of audio: of the fastest and the slowest long pass, or of all, if none is long.
+
+    The first pass is left out, in which the JIT profiles.
+    """
     timed = [p for p in passes if p.output is not None and p.seconds is not None and not p.first and p.samples]
-    if not timed:
-        return None
-    typical = min(timed, key=lambda p: (abs(p.track_samples - WHOLE_BLOCK), p.seconds))
-    return (typical.seconds or 0.0) * sample_rate / typical.samples
+    timed = [p for p in timed if p.track_samples >= _LONG_ENOUGH] or timed
+    factors = [(p.seconds or 0.0) * sample_rate / p.samples for p in timed]
+    return (min(factors), max(factors)) if factors else (None, None)
 
 
 def native_message(stderr: str) -> str:

@@ -14,9 +14,9 @@ import os
 import sys
 import sysconfig
 import time
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Tuple
 
-from audacitorch.trial import sandbox
+from audacitorch.trial import compiled, sandbox
 from audacitorch.trial.plan import Plan
 from audacitorch.trial.protocol import (
     PROTOCOL_VERSION,
@@ -24,6 +24,7 @@ from audacitorch.trial.protocol import (
     EventWriter,
     Loaded,
     LoadFailed,
+    Operators,
     Ready,
     Refused,
     Walls,
@@ -60,11 +61,11 @@ def main() -> None:
     started = time.perf_counter()
     limits = sandbox.set_limits(sandbox.Limits(memory_bytes=plan.memory_bytes), gauge)
     events.emit(Walls({"rlimits": limits}, gauge.peak()))
-    loaded = _load(plan.model, events, gauge)
+    loaded = _load(plan, events, gauge)
     if loaded is not None and plan.task == "trial":
-        Passes(loaded, plan, events, started).run()
+        Passes(*loaded, plan, events, started).run()
     elif loaded is not None and plan.task == "render":
-        render_blocks(loaded, plan, events, sys.stdin.buffer)
+        render_blocks(loaded[0], plan, events, sys.stdin.buffer)
     events.emit(Done(time.perf_counter() - started, gauge.peak()))
     os._exit(0)  # a model's destructors have no say in how the trial ended
 
@@ -91,16 +92,23 @@ def _readable(model: str) -> List[str]:
     ]
 
 
-def _load(path: str, events: EventWriter, gauge: sandbox.MemoryGauge) -> Optional[Any]:
-    """Load as the host does, on the CPU and in eval mode. Code of the model runs here already."""
+def _load(plan: Plan, events: EventWriter, gauge: sandbox.MemoryGauge) -> Optional[Tuple[Any, Any]]:
+    """Load as the host does, and ask Torch what it compiled. Code of the model runs here already.
+
+    None where the model does not load, or holds operators that the plan does not name.
+    """
     import torch
 
     start = time.perf_counter()
     try:
         with torch.no_grad():
-            model = torch.jit.load(path, map_location="cpu").eval()  # type: ignore[attr-defined,no-untyped-call]
+            module, unit = compiled.load(plan.model)
     except Exception as error:
         events.emit(LoadFailed(describe_failure(error)))
         return None
     events.emit(Loaded(time.perf_counter() - start, gauge.peak()))
-    return model
+    calls, functions = compiled.count_operators(unit)
+    seen = calls if plan.operators is None else plan.operators
+    hidden = tuple(sorted(name for name in set(calls) - set(seen) if not compiled.is_implied(name)))
+    events.emit(Operators(calls, functions, hidden))
+    return None if hidden else (module, unit)

@@ -23,6 +23,7 @@ from audacitorch.trial.protocol import (
     Event,
     Loaded,
     LoadFailed,
+    Operators,
     Passed,
     Ready,
     Walls,
@@ -80,7 +81,7 @@ def kinds(events: List[Event]) -> List[type]:
 
 def test_a_trial(sandbox: str, tmp_path: Path) -> None:
     events = conversation(sandbox, tmp_path, plan_for("good-effect"))
-    assert kinds(events)[:5] == [Ready, Walls, Loaded, Begin, Passed]
+    assert kinds(events)[:6] == [Ready, Walls, Loaded, Operators, Begin, Passed]
     assert kinds(events)[-1] is Done
     ready = events[0]
     assert isinstance(ready, Ready)
@@ -95,15 +96,15 @@ def test_a_model_that_does_not_load(sandbox: str, tmp_path: Path) -> None:
 
 def test_real_audio(sandbox: str, tmp_path: Path) -> None:
     events = conversation(sandbox, tmp_path, plan_for("good-effect", task="render"), blocks=2)
-    assert kinds(events) == [Ready, Walls, Loaded, Block, Block, Done]
-    block = events[3]
+    assert kinds(events) == [Ready, Walls, Loaded, Operators, Block, Block, Done]
+    block = events[4]
     assert isinstance(block, Block)
     assert [tensor.shape for tensor in block.tensors] == [(1, 100)]
     assert [len(payload) for payload in block.payloads] == [400]
 
 
 def test_a_block_that_fails(sandbox: str, tmp_path: Path) -> None:
-    block = conversation(sandbox, tmp_path, plan_for("always-raises", task="render"), blocks=1)[3]
+    block = conversation(sandbox, tmp_path, plan_for("always-raises", task="render"), blocks=1)[4]
     assert isinstance(block, Block)
     assert block.failure is not None
     assert [tensor.shape for tensor in block.tensors] == [(1, 100)]

@@ -1,0 +1,192 @@
+"""Why forward raises: one table from what PyTorch says to what its author can do.
+
+An error's text is a stranger's and may be long: it is read line by line, and what it holds of tensors is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Optional, Pattern, Tuple
+
+_LONGEST_TEXT = 400
+#: Of a longer text only the end is read, where PyTorch says what was wrong.
+_LONGEST_READ = 20_000
+_FRAME = re.compile(r'  File "([^"]{1,400})", line (\d{1,9}), in (\S{1,200})')
+_HERE = "<--- HERE"
+_RAISED = re.compile(r"\w*(?:Error|Exception): ")
+_TENSOR_END = re.compile(r"\[ ?CPU\w{1,20}Type ?\{[\d,]{0,80}\} ?\]")
+_OF_A_TENSOR = frozenset("0123456789.,-+e*() \n\tnaifColumst:")
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What a text of PyTorch's means: ``name`` for programs, ``hint`` for the author."""
+
+    name: str
+    pattern: Pattern[str]
+    hint: str
+
+
+def _cause(name: str, pattern: str, hint: str) -> Cause:
+    return Cause(name, re.compile(pattern), hint)
+
+
+#: The first that matches counts.
+CAUSES: Tuple[Cause, ...] = (
+    _cause(
+        "no-forward",
+        r"no attribute 'forward'|Method 'forward' is not defined",
+        "Audacity calls `forward` with one Tensor: add it, or wrap the model in a class of audacitorch.core and export.",
+    ),
+    _cause(
+        "lazy-buffer",
+        r"storage that is not resizable",
+        "A buffer is made at the first call, but saved tensors can't be resized: make it in __init__ with its final "
+        "size (register_buffer), or assign a new tensor instead of resize_, and export again.",
+    ),
+    _cause(
+        "device",
+        r"NVIDIA driver|CUDA|cuda|same device|HIP|'MPS'|Vulkan",
+        "Audacity runs on the CPU: move the model there (model.cpu()), replace devices that are written into the code by "
+        "x.device, and export again.",
+    ),
+    _cause(
+        "dtype",
+        r"not implemented for '(?:Half|BFloat16)'|expected (?:scalar type|m1 and m2|object of scalar)|"
+        r"Input type \(|expected dtype|but found (?:Half|Double|BFloat16)|have the same dtype",
+        "Audacity gives float32, and the model computes in another type: call model.float() before the export, and take "
+        "casts such as .half() and .double() out of forward.",
+    ),
+    _cause(
+        "quantized-engine",
+        r"[Dd]idn't find engine|quantized engine|NoQEngine",
+        "Quantized operators need an engine that not every machine has: export the model without quantization.",
+    ),
+    _cause(
+        "missing-argument",
+        r"missing value for argument",
+        "Audacity calls forward with the waveform alone: give every other argument a default value, or wrap the model "
+        "in a forward(self, x) that fills them in.",
+    ),
+    _cause(
+        "extra-argument",
+        r"forward\(\) expected at most|takes \d+ positional argument",
+        "Audacity calls forward with one Tensor of shape (channels, samples): let forward take `self` and that.",
+    ),
+    _cause(
+        "list-input",
+        r"Expected a value of type '(?:List|Dict|Tuple|Optional\[List)",
+        "Audacity gives one Tensor, and the model wants a list of them: call it with [x], and take the first result.",
+    ),
+    _cause(
+        "stereo-only",
+        r"expected input\[[\d, ]+\] to have 2 channels, but got 1 channels",
+        "The first layer takes two channels: repeat a mono one before it (`if x.shape[0] == 1: x = x.repeat(2, 1)`).",
+    ),
+    _cause(
+        "mono-only",
+        r"expected input\[[\d, ]+\] to have 1 channels?, but got 2 channels",
+        'The first layer takes one channel: run it on each (x.unsqueeze(1)), or set "multichannel": false.',
+    ),
+    _cause(
+        "frames-too-few",
+        r"[Kk]ernel size can't be greater|Padding size should be less|padding size .{0,80}less than|"
+        r"padded input size|[Oo]utput size is too small|more than 1 (?:value|spatial element)|"
+        r"expected a (?:1D|2D|\d).{0,60}got|n_fft|too small",
+        "The block is shorter than one frame or kernel: pad it to that length at the start of forward, and cut the "
+        "output back to x.shape[1] samples.",
+    ),
+    _cause(
+        "no-batch",
+        r"[Ee]xpected (?:\d-dimensional|[23]D|3D or 4D|input to be [34]D|stride|2D or 3D)|must be 3-dimensional|"
+        r"Only 3D, 4D, 5D padding|3D tensors expect|Dimension out of range|input must have 3 dimensions|"
+        r"not enough values to unpack|Expected \d to unpack|number of dims don't match",
+        "There is no batch dimension in Audacity, the input is (channels, samples): x.unsqueeze(0) before the model "
+        "and .squeeze(0) on its output.",
+    ),
+    _cause(
+        "frames",
+        r"shape '\[[^\]]{0,80}-1[^\]]{0,80}\]' is invalid for input of size",
+        "The length must be a multiple of the frame here: pad the block up to the next multiple "
+        "(torch.nn.functional.pad), and cut the output back to x.shape[1] samples.",
+    ),
+    _cause(
+        "traced-length",
+        r"shape '\[[\d, ]+\]' is invalid for input of size|must match the size of tensor|Sizes of tensors must match|"
+        r"The expanded size of the tensor|mat1 and mat2 shapes|size mismatch|batch1 dim",
+        "A length is written into the code, as a trace does with that of its example: use torch.jit.script, or take "
+        "lengths from x.shape, and try a few lengths before the export.",
+    ),
+    _cause(
+        "newer-operator",
+        r"Unknown builtin op|Arguments for call are not valid|return_complex|complex-valued input",
+        "The operator is another one in Torch 1.9.0: try `audacitorch backport`, or export under Torch 1.9.0.",
+    ),
+    _cause(
+        "shared-object",
+        r"undefined symbol|cannot open shared object|Unknown custom class|torch\.classes",
+        "Audacity has libtorch 1.9.0 and no other library: replace what comes from an extension by operators of Torch.",
+    ),
+    _cause(
+        "file",
+        r"unable to open file|No such file or directory|Operation not permitted|Permission denied",
+        "The model reads a file when it runs, and there is none at its user's: save what it needs as a buffer.",
+    ),
+)
+
+
+def cause_of(message: str) -> Optional[Cause]:
+    """The cause that an error's text names, or None."""
+    text = told(message)
+    return next((cause for cause in CAUSES if cause.pattern.search(text)), None)
+
+
+def told(message: str) -> str:
+    """What a TorchScript error says was wrong: its last line that names an error, without dumps of tensors."""
+    lines = without_tensors(message[-_LONGEST_READ:]).splitlines()
+    telling = [index for index, line in enumerate(lines) if _RAISED.match(line)]
+    said = lines[telling[-1] :] if telling else lines[:1]
+    text = " ".join(line.strip() for line in said if line.strip()) or "no message"
+    return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "…"
+
+
+def without_tensors(text: str) -> str:
+    """``text`` with each dump of a tensor replaced by "(a tensor)", in time that grows with its length alone."""
+    kept, position = [], 0
+    for end in _TENSOR_END.finditer(text):
+        start = end.start()
+        while start > position and text[start - 1] in _OF_A_TENSOR:
+            start -= 1
+        kept.append(text[position:start] + " (a tensor)")
+        position = end.end()
+    text = "".join(kept) + text[position:]
+    head, found, _ = text.partition("tensor([")
+    return head + "(a tensor)" if found else text
+
+
+def source_of(message: str) -> str:
+    """The line of the author's own code in an error's stack: ``model.py:12: return self.c(x)``; empty where unknown.
+
+    The original code where the archive has it, the archive's own otherwise; what lies in PyTorch itself is not the
+    author's.
+    """
+    best = ""
+    for part in message[-_LONGEST_READ:].split("Traceback of TorchScript")[1:]:
+        lines, place = part.splitlines(), ""
+        found = ""
+        for index, line in enumerate(lines):
+            frame = _FRAME.match(line)
+            if frame is not None:
+                file, number = frame.group(1), frame.group(2)
+                place = "" if _is_of_torch(file) else f"{file.rpartition('/')[2]}:{number}"
+                if file.startswith("code/") and place:
+                    place = f"{file}:{number}"
+            elif _HERE in line and place and index:
+                found = f"{place}: {lines[index - 1].strip()[:200]}"
+        best = found or best
+    return best
+
+
+def _is_of_torch(file: str) -> bool:
+    return any(part in file for part in ("/site-packages/", "/dist-packages/", "__torch__/torch/", "/torch/nn/"))
