@@ -97,6 +97,10 @@ class _Check:
         run_static_rules(facts, outcome)
         self.digest = Digest(self.repo, self.options.static)
         ended, trial = self.trial(session, facts, outcome)
+        if isinstance(facts.archive, Archive) and not isinstance(trial, Unavailable) and trial.operators:
+            compiled = replace(facts.archive, compiled=tuple(trial.operators))
+            if not outcome.has_error("file-access"):  # judged once more, on Torch's own list
+                run_rules([rules["file-access"]], replace(facts, archive=compiled), outcome)
         run_rules([rule for rule in rules.values() if not rule.static], replace(facts, trial=trial), outcome)
         return self.report(facts, trial, ended, outcome)
 

@@ -173,6 +173,8 @@ class Archive:
     parameter_dtypes: Mapping[str, int] = field(default_factory=_empty)
     constants: int = 0
     root_type: Optional[str] = None
+    #: Operators that Torch compiled, told by the trial; those that ``calls`` lacks are hidden in the code.
+    compiled: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ CAUSES: Tuple[Cause, ...] = (
     _cause(
         "no-forward",
         r"no attribute 'forward'|Method 'forward' is not defined",
-        "Audacity calls `forward` with one Tensor: add it, or wrap the model in a class of audacitorch.core and export.",
+        "Audacity calls `forward` with one Tensor: add it, or wrap the model in a class of audacitorch.core.",
     ),
     _cause(
         "lazy-buffer",
@@ -48,15 +48,15 @@ CAUSES: Tuple[Cause, ...] = (
     _cause(
         "device",
         r"NVIDIA driver|CUDA|cuda|same device|HIP|'MPS'|Vulkan",
-        "Audacity runs on the CPU: move the model there (model.cpu()), replace devices that are written into the code by "
-        "x.device, and export again.",
+        "Audacity runs on the CPU: move the model there (model.cpu()), replace devices that are written into the "
+        "code by x.device, and export again.",
     ),
     _cause(
         "dtype",
         r"not implemented for '(?:Half|BFloat16)'|expected (?:scalar type|m1 and m2|object of scalar)|"
         r"Input type \(|expected dtype|but found (?:Half|Double|BFloat16)|have the same dtype",
-        "Audacity gives float32, and the model computes in another type: call model.float() before the export, and take "
-        "casts such as .half() and .double() out of forward.",
+        "Audacity gives float32, and the model computes in another type: call model.float() before the export, and "
+        "take casts such as .half() and .double() out of forward.",
     ),
     _cause(
         "quantized-engine",

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Iterator, List, Optional, Tuple
+from typing import Iterator, List, Optional, Set, Tuple
 
 from audacitorch.facts import Metadata
 from audacitorch.findings import ERROR, FINE, NOTE, WARNING, Problem
 from audacitorch.hosts import ANALYZER, EFFECT, HOSTS, INDICES, PROBABILITIES, by_host
+from audacitorch.repo.model_repo import MODEL
 from audacitorch.rules import NotApplicable, rule
-from audacitorch.rules.output import MODEL, effect_type_of, judge_outputs, labels_of, outputs, require
-from audacitorch.trial.observations import Output, Pass, TensorFacts, TimestampFacts, Trial
+from audacitorch.rules.output import effect_type_of, judge_outputs, labels_of, outputs, require
+from audacitorch.trial.observations import Output, Pass, TensorFacts, TimestampFacts, Trial, where
 
 _WELL_FORMED = ("output-type", "output-shape")
+#: Timestamps this many times as late as the block is long are no seconds; how near a ratio is to a unit's.
+_FAR, _NEARLY = 8.0, 0.8
+#: The times of shorter blocks may be those of a padded one.
+_LONG_ENOUGH = 65536
 #: Rounding may carry a softmax this far beyond 0 or 1.
 _ROUNDING = 1e-4
 
@@ -27,15 +32,47 @@ _ROUNDING = 1e-4
 def output_labels_mismatch(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     names = labels_of(metadata)
     effect = effect_type_of(metadata) == EFFECT
-
-    def judge(done: Pass, output: Output) -> Optional[str]:
+    wrong: List[Tuple[Pass, int]] = []
+    fits: Set[int] = set()
+    for done, output in outputs(trial):
         shape = output.tensors[0].shape
-        if not effect and len(shape) == 1:
-            return None
-        count, what = (shape[0], "output channels") if effect else (shape[1], "classes")
-        return None if count == len(names) else f"the model has {count} {what}, and metadata.json {len(names)} labels"
+        if effect or len(shape) == 2:
+            count = shape[0] if effect else shape[1]
+            if count == len(names):
+                fits.add(done.channels)
+            else:
+                wrong.append((done, count))
+    if wrong:
+        yield _mismatch(wrong, fits, effect, len(names))
 
-    yield from judge_outputs(trial, judge)
+
+def _mismatch(wrong: List[Tuple[Pass, int]], fits: Set[int], effect: bool, labels: int) -> Problem:
+    """Channels or classes that differ from the labels: a warning where blocks of one kind alone do."""
+    kinds = {done.channels for done, _ in wrong}
+    half = effect and len(kinds) == 1 and bool(fits) and not kinds & fits
+    done, count = max(wrong, key=lambda item: item[0].samples)
+    what = "output channels" if effect else "classes"
+    named = f"{count:,} {what if count != 1 else what[:-1] if effect else 'class'}"
+    only = f" for {'mono' if done.channels == 1 else 'stereo'} blocks" if half else ""
+    message = f"The model has {named}{only}, and metadata.json {labels:,} {'label' if labels == 1 else 'labels'}"
+    others = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+    hint = None
+    if half:
+        message += ": tracks stay empty" if count < labels else ": channels without a label are lost"
+        hint = (
+            f"Return {labels:,} {'channel' if labels == 1 else 'channels'} always, for mono and stereo alike: repeat a "
+            "mono result (`y.repeat(2, 1)`), or sum a stereo one, so that there is one channel for each label."
+        )
+    elif effect and not fits and len(kinds) > 1 and labels == 1:
+        hint = "Return one channel always, or give labels an entry for each channel."
+    places = list(dict.fromkeys(where(done) for done, _ in wrong))
+    return Problem(
+        f"{message} (from {where(done)}{others}).",
+        MODEL,
+        hint=hint,
+        severity=WARNING if half else ERROR,
+        details={"passes": places},
+    )
 
 
 @rule(
@@ -56,7 +93,7 @@ def label_index_out_of_range(trial: Trial, metadata: Metadata) -> Iterator[Probl
         if indices.minimum >= 0 and indices.maximum < len(names):
             return None
         reached = f"{indices.minimum:g} to {indices.maximum:g}"
-        return f"the model returned class indices {reached}, and metadata.json has {len(names)} labels"
+        return f"The model returned class indices {reached}, and metadata.json has {len(names)} labels"
 
     yield from judge_outputs(trial, judge)
 
@@ -102,7 +139,7 @@ def probabilities_range(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
         values = output.tensors[0]
         if len(values.shape) != 2 or values.minimum is None or values.maximum is None or _within(values):
             return None
-        return f"the class probabilities reach from {values.minimum:.3g} to {values.maximum:.3g}"
+        return f"The class probabilities reach from {values.minimum:.3g} to {values.maximum:.3g}"
 
     yield from judge_outputs(trial, judge)
 
@@ -128,17 +165,47 @@ def timestamps_order(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
         if stamps is None or not (stamps.unordered or stamps.negative):
             return None
         rows = output.tensors[1].shape[0]
-        return f"of {rows:,} labels {stamps.unordered:,} do not start before they end, {stamps.negative:,} are negative"
+        return f"Of {rows:,} labels {stamps.unordered:,} do not start before they end, {stamps.negative:,} are negative"
 
     yield from judge_outputs(trial, judge)
 
 
 @rule(
-    title="Labels end with the block",
-    reason="The specification clips a label to the end of its block, Audacity 3.2 alpha lets it run into the next.",
-    hint="Clamp the times to the block's length: x.shape[1] / sample_rate seconds.",
-    severity=WARNING,
+    title="Timestamps are seconds",
+    reason="Audacity reads timestamps as seconds from the block's start: frames, samples or milliseconds put labels "
+    "minutes or hours behind the audio.",
+    hint="Divide by what a second has: milliseconds by 1000, samples by the sample rate, frames by rate / hop length.",
+    severity=ERROR,
     after=_WELL_FORMED,
+)
+def timestamps_unit(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
+    require(metadata, ANALYZER)
+    far = [
+        (done, stamps)
+        for done, output in outputs(trial)
+        for stamps in [output.timestamps]
+        if stamps is not None and stamps.latest is not None and done.samples >= _LONG_ENOUGH
+    ]
+    if far and all((stamps.latest or 0.0) > _FAR * stamps.block_seconds for _, stamps in far):
+        done, stamps = max(far, key=lambda item: item[0].samples)
+        latest, seconds = stamps.latest or 0.0, stamps.block_seconds
+        unit = _unit(latest / seconds, done.samples / seconds)
+        message = f"The last label ends at {latest:,.6g} in a block of {seconds:.3f} s: {unit}"
+        yield Problem(message, MODEL, details={"latest": latest, "block_seconds": seconds})
+
+
+def _unit(ratio: float, rate: float) -> str:
+    if _NEARLY < ratio / 1000 < 1 / _NEARLY:
+        return "these look like milliseconds."
+    return "these look like samples." if _NEARLY < ratio / rate < 1 / _NEARLY else "these look like frames."
+
+
+@rule(
+    title="Labels end with the block",
+    reason="The specification ends a label with its block, Audacity 3.2 alpha lets it run into the next.",
+    hint="Take the times from the block's length, x.shape[1] / sample_rate seconds, and drop what starts behind it.",
+    severity=WARNING,
+    after=(*_WELL_FORMED, "timestamps-unit"),
 )
 def timestamps_range(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     require(metadata, ANALYZER)
@@ -149,17 +216,16 @@ def timestamps_range(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     if late:
         done, stamps = max(late, key=lambda item: (item[1].latest or 0.0) - item[1].block_seconds)
         message = (
-            f"{stamps.beyond_end:,} labels end after their block does: at {stamps.latest or 0.0:.3f} s "
-            f"in a block of {stamps.block_seconds:.3f} s"
+            f"{stamps.beyond_end:,} labels end after their block does: the last one at {stamps.latest or 0.0:.3f} s "
+            f"in a block of {stamps.block_seconds:.3f} s."
         )
         yield Problem(message, MODEL, details={"latest": stamps.latest, "block_seconds": stamps.block_seconds})
 
 
 @rule(
     title="Labels are cut at block borders",
-    reason="Every block is labelled by itself, and labels are joined within a block only: what lies across a border "
-    "becomes two labels.",
-    hint="Nothing to mend: tell users that long labels may come in pieces.",
+    reason="Every block is labelled by itself: what lies across a border becomes two labels.",
+    hint="Nothing to fix: tell users that long labels may come in pieces.",
     severity=NOTE,
     after=_WELL_FORMED,
 )
@@ -168,5 +234,5 @@ def label_seams(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     if trial.seam_labels is None:
         raise NotApplicable("no two blocks were compared with the whole")
     if trial.seam_labels:
-        message = f"{trial.seam_labels} of the labels for noise lie across a block border, and are cut in two there."
+        message = f"{trial.seam_labels:,} of the labels for noise lie across a block border, and are cut in two there."
         yield Problem(message, MODEL, details={"labels": trial.seam_labels})

@@ -152,6 +152,11 @@ def file_access(archive: Archive) -> Iterator[Problem]:
             how = "calls" if call.called else "names"
             message = f"{_place(call)}: the code {how} {call.operator}, which {what}."
             yield Problem(message, MODEL, details=_details(call))
+    for operator in sorted(set(archive.compiled) - {call.operator for call in archive.calls}):
+        what = schemas.REACHES_OUT.get(operator)
+        if what is not None:
+            message = f"Torch compiled {operator}, which {what}, out of code that does not show it."
+            yield Problem(message, MODEL, details={"operator": operator})
 
 
 def _at(setting: Setting) -> Dict[str, object]:

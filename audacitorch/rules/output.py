@@ -7,12 +7,14 @@ from typing import Callable, Iterator, List, Optional, Tuple
 from audacitorch.facts import Metadata
 from audacitorch.findings import ERROR, WARNING, Problem
 from audacitorch.hosts import ANALYZER, EFFECT
+from audacitorch.repo.model_repo import MODEL
 from audacitorch.rules import NotApplicable, rule
-from audacitorch.trial.observations import Output, Pass, Trial, where
+from audacitorch.trial.observations import Output, Pass, Trial, too_short, where
 
-MODEL = "model.pt"
 _HARMLESS_SHARE = 0.01
 _HARMLESS_SAMPLES = 1024
+#: Blocks of fewer samples tell nothing about a ratio of lengths.
+_LONG_ENOUGH = 16384
 
 
 @rule(
@@ -30,12 +32,12 @@ def output_type(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
         if fits_type(output, effect_type):
             return None
         got = f"a tuple of {len(output.tensors)} Tensors" if output.kind == "tuple" else f"a {output.kind}"
-        return f"a {effect_type} model must return {wanted}, and this one returned {got}{_hint(output)}"
+        return f"A {effect_type} model must return {wanted}, and this one returned {got}{_guess(output)}"
 
     yield from judge_outputs(trial, judge)
 
 
-def _hint(output: Output) -> str:
+def _guess(output: Output) -> str:
     if output.kind == "tensor":
         return ": is it a waveform-to-waveform model?"
     return ": is it a waveform-to-labels model?" if output.kind == "tuple" and len(output.tensors) == 2 else ""
@@ -58,17 +60,17 @@ def _waveform_shape(done: Pass, output: Output) -> Optional[str]:
     shape = output.tensors[0].shape
     if len(shape) == 2 and shape[0] > 0:
         return None
-    return f"the output's shape is {shape}, and must be (channels, samples)"
+    return f"The output's shape is {shape}, expected (channels, samples)"
 
 
 def _labels_shape(done: Pass, output: Output) -> Optional[str]:
     labels, timestamps = (tensor.shape for tensor in output.tensors)
     if len(labels) not in (1, 2):
-        return f"the labels' shape is {labels}, and must be (steps, classes) or (steps,)"
+        return f"The labels' shape is {labels}, expected (steps, classes) or (steps,)"
     if len(timestamps) != 2 or timestamps[1] != 2:
-        return f"the timestamps' shape is {timestamps}, and must be (steps, 2)"
+        return f"The timestamps' shape is {timestamps}, expected (steps, 2)"
     if labels[0] != timestamps[0]:
-        return f"there are {labels[0]} labels of shape {labels} and {timestamps[0]} timestamps of shape {timestamps}"
+        return f"There are {labels[0]} labels of shape {labels} and {timestamps[0]} timestamps of shape {timestamps}"
     return None
 
 
@@ -86,12 +88,12 @@ def output_dtype(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     def judge(done: Pass, output: Output) -> Optional[str]:
         dtype = output.tensors[0 if effect else 1].dtype
         if effect:
-            return None if dtype == "float32" else f"the output's dtype is {dtype}, and must be float32"
+            return None if dtype == "float32" else f"The output's dtype is {dtype}, expected float32"
         labels = output.tensors[0]
         if labels.dtype.startswith("complex") or (labels.dtype == "bool" and len(labels.shape) == 2):
-            return f"the labels' dtype is {labels.dtype}, which has no argmax"
+            return f"The labels' dtype is {labels.dtype}, which has no argmax"
         floats = ("float16", "bfloat16", "float32", "float64")
-        return None if dtype in floats else f"the timestamps' dtype is {dtype}, and must be floating point"
+        return None if dtype in floats else f"The timestamps' dtype is {dtype}, expected floating point"
 
     yield from judge_outputs(trial, judge)
 
@@ -113,13 +115,48 @@ def output_length(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     if not wrong:
         return
     done, samples = max(wrong, key=lambda item: (not _harmless(*item), item[0].samples))
+    others = len(wrong) - 1
+    message = f"{done.samples:,} samples in gave {samples:,} samples out{_share(wrong)}"
+    if others:
+        message += f", and {others:,} other {'blocks' if others > 1 else 'block'} changed their length too"
     yield Problem(
-        f"{done.samples:,} samples in gave {samples:,} samples out"
-        + (f", and {len(wrong) - 1} other blocks changed their length too" if len(wrong) > 1 else ""),
+        f"{message}.",
         MODEL,
+        hint=_length_hint(wrong),
         severity=WARNING if all(_harmless(*item) for item in wrong) else ERROR,
         details={"lengths": [{"in": done.samples, "out": samples} for done, samples in wrong]},
     )
+
+
+def _share(wrong: List[Tuple[Pass, int]]) -> str:
+    """What the lengths have in common, where that names the mistake."""
+    long = [(done.samples, samples) for done, samples in wrong if done.samples >= _LONG_ENOUGH]
+    for factor, named in (
+        (2, "half as many"),
+        (3, "a third as many"),
+        (4, "a quarter as many"),
+        (0.5, "twice as many"),
+    ):
+        if long and all(abs(given / factor - out) <= _HARMLESS_SAMPLES for given, out in long):
+            return f" ({named})"
+    if len({given for given, _ in long}) > 1 and len({out for _, out in long}) == 1:
+        return " (always the same number)"
+    return ""
+
+
+def _length_hint(wrong: List[Tuple[Pass, int]]) -> Optional[str]:
+    share = _share(wrong)
+    if "as many" in share:
+        return (
+            "The model changes the sample rate: a stride is not undone, two channels are laid one behind the other, or "
+            "sample_rate is not the rate that comes out. Bring the output back to x.shape[1] samples."
+        )
+    if "same" in share:
+        return (
+            "A length is written into the code, as a trace does with that of its example: use torch.jit.script, or "
+            "take the length from x.shape."
+        )
+    return None
 
 
 def _harmless(done: Pass, samples: int) -> bool:
@@ -136,8 +173,10 @@ def _harmless(done: Pass, samples: int) -> bool:
 )
 def output_not_finite(trial: Trial) -> Iterator[Problem]:
     def judge(done: Pass, output: Output) -> Optional[str]:
+        if too_short(trial, done):
+            return None  # what short-input is about
         nan, inf = sum(t.nan for t in output.tensors), sum(t.inf for t in output.tensors)
-        return f"the output holds {nan:,} NaN and {inf:,} infinite values" if nan or inf else None
+        return f"The output holds {nan:,} NaN and {inf:,} infinite values" if nan or inf else None
 
     yield from judge_outputs(trial, judge)
 

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from typing import Iterator
 
 from audacitorch.facts import Metadata
 from audacitorch.findings import NOTE, WARNING, Problem
 from audacitorch.hosts import EFFECT
+from audacitorch.repo.model_repo import MODEL
 from audacitorch.rules import NotApplicable, rule
-from audacitorch.rules.output import MODEL, outputs, require
+from audacitorch.rules.output import outputs, require
 from audacitorch.trial.observations import TensorFacts, Trial
 
 _WELL_FORMED = ("output-type", "output-shape", "output-dtype")
 #: Below the least step of 16-bit audio, nobody hears anything.
 _SILENT = 2.0**-16
 _DC_LIMIT = 0.01
+#: The mean of noise is not 0 either: an offset is more than this part of the output's level.
+_DC_SHARE = 0.02
 #: Differences between runs above this are more than rounding in another order, in dB relative to the output.
 _SAME_WITHIN_DB = -80.0
 _SEAM_HEARD_FROM_DB = -60.0
+#: An output this many times as loud as its input is no effect any more: 40 dB.
+_BROKEN_GAIN = 100.0
+_GAIN_HINT = (
+    "So loud a result is a gain that does not follow the input, as a trace freezes it with that of its example: use "
+    "torch.jit.script, and check that the output is within ±1.0."
+)
+#: Operators that draw random numbers.
+_RANDOM = re.compile(
+    r"aten::(rand|normal|uniform|bernoulli|(feature_|alpha_|feature_alpha_)?dropout|multinomial|exponential_|cauchy_|"
+    r"log_normal_|geometric_|random_|poisson|rrelu)"
+)
 #: The mean of shorter blocks of noise is no sign of an offset.
 _LONG_ENOUGH = 65536
 
@@ -31,19 +46,21 @@ _LONG_ENOUGH = 65536
 )
 def silent_output(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     require(metadata, EFFECT)
+    if trial.ignores_input:
+        raise NotApplicable("the output does not follow the input, whatever it is")
     heard = [
         _peak(output.tensors[0])
         for done, output in outputs(trial)
         if done.input_peak > _SILENT and output.tensors[0].maximum is not None
     ]
     if heard and max(heard) < _SILENT:
-        yield Problem("every output is silent, whatever the input.", MODEL, details={"peak": max(heard)})
+        yield Problem("Every output is silent, whatever the input.", MODEL, details={"peak": max(heard)})
 
 
 @rule(
     title="Outputs stay within ±1.0",
     reason="Audacity keeps floating-point samples beyond ±1.0, but clips them when it plays or exports.",
-    hint="Nothing to mend if the effect is meant to be loud; otherwise scale the output.",
+    hint="Nothing to fix if the effect is meant to be loud; otherwise scale the output.",
     severity=NOTE,
     after=_WELL_FORMED,
 )
@@ -52,8 +69,11 @@ def clipping(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     peaks = [(_peak(output.tensors[0]), done.input_peak) for done, output in outputs(trial) if done.input_peak <= 1.0]
     output_peak, input_peak = max(peaks, default=(0.0, 0.0))
     if output_peak > 1.0:
-        message = f"the output reaches ±{output_peak:.2f} for an input within ±{input_peak:.2f}."
-        yield Problem(message, MODEL, details={"peak": output_peak, "input_peak": input_peak})
+        message = f"The output reaches ±{output_peak:.2f} for an input within ±{input_peak:.2f}."
+        broken = output_peak > _BROKEN_GAIN * max(input_peak, _SILENT)
+        hint = _GAIN_HINT if broken else None
+        details = {"peak": output_peak, "input_peak": input_peak}
+        yield Problem(message, MODEL, hint=hint, severity=WARNING if broken else NOTE, details=details)
 
 
 @rule(
@@ -65,28 +85,29 @@ def clipping(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
 )
 def dc_offset(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     require(metadata, EFFECT)
-    means = [
-        output.tensors[0].mean or 0.0
+    facts = [
+        output.tensors[0]
         for done, output in outputs(trial)
         if done.signal == "silence" or (done.signal == "noise" and done.samples >= _LONG_ENOUGH)
     ]
+    means = [one.mean or 0.0 for one in facts if abs(one.mean or 0.0) > _DC_SHARE * (one.rms or 0.0)]
     worst = max(means, key=abs, default=0.0)
     if abs(worst) > _DC_LIMIT:
-        yield Problem(f"the output has a constant offset of {worst:+.3f}.", MODEL, details={"offset": worst})
+        yield Problem(f"The output has a constant offset of {worst:+.3f}.", MODEL, details={"offset": worst})
 
 
 @rule(
     title="The same block gives the same result",
-    reason="Every block is a pass of its own, in no promised order: a model that remembers the last one, or draws "
-    "random numbers, gives users another result each time.",
-    hint="Set states back at the start of forward; seed or remove random numbers and dropout (call eval()).",
+    reason="Every block is a pass of its own, in no promised order: a model that remembers the last one gives users "
+    "another result each time. What a model draws at random is the same in both passes here, and does not count.",
+    hint="Set states back at the start of forward, and keep what a pass needs in local variables.",
     severity=WARNING,
     after=("output-type",),
 )
 def stateful(trial: Trial) -> Iterator[Problem]:
     apart = trial.repeat_difference_db
     if apart is not None and apart > _SAME_WITHIN_DB:
-        message = f"the same block twice gave two results that are {apart:.1f} dB apart (relative to the first)."
+        message = f"The same block twice gave two results that are {apart:.1f} dB apart (relative to the first)."
         yield Problem(message, MODEL, details={"difference_db": apart})
 
 
@@ -104,9 +125,27 @@ def block_seams(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
         raise NotApplicable("no two blocks were compared with the whole")
     if any(done.purpose == "seam" and output.tensors[0].shape[1] != done.samples for done, output in outputs(trial)):
         raise NotApplicable("the blocks change their length, which is heard anyway")
+    if any(_RANDOM.match(operator) for operator in trial.operators or ()):
+        raise NotApplicable("the model draws random numbers, which differ from block to block")
     if trial.seam_db is not None and trial.seam_db > _SEAM_HEARD_FROM_DB:
-        message = f"two blocks put end to end differ from the whole by {trial.seam_db:.1f} dB."
+        message = f"Two blocks put end to end differ from the whole by {trial.seam_db:.1f} dB."
         yield Problem(message, MODEL, details={"seam_db": trial.seam_db})
+
+
+@rule(
+    title="Outputs are in time with the input",
+    reason="Audacity pastes a result where its block began and knows of no latency: everything is heard later, and the "
+    "end of the clip is lost.",
+    hint="Drop the first samples of the output and pad its end, inside forward.",
+    severity=NOTE,
+    after=_WELL_FORMED,
+)
+def latency(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
+    require(metadata, EFFECT)
+    if trial.latency_samples:
+        samples = f"{trial.latency_samples:,} {'samples' if trial.latency_samples > 1 else 'sample'}"
+        message = f"The output is the input, {samples} later."
+        yield Problem(message, MODEL, details={"samples": trial.latency_samples})
 
 
 def _peak(facts: TensorFacts) -> float:

@@ -1,29 +1,19 @@
-"""Rules about how the trial went: loading, running, ending, speed."""
+"""Rules about how the trial went as a whole: loading, what Torch compiled, ending, memory, time."""
 
 from __future__ import annotations
 
-import re
-from typing import Iterator, List
+from typing import Iterator, Optional
 
+from audacitorch.archive import schemas
+from audacitorch.facts import Archive
 from audacitorch.findings import ERROR, WARNING, Problem
+from audacitorch.repo.model_repo import MODEL
 from audacitorch.rules import rule
-from audacitorch.trial.observations import (
-    EXCEPTION,
-    MEMORY,
-    SIGNAL,
-    TIMEOUT,
-    Pass,
-    Trial,
-    failed_by_itself,
-    fails_only_on_stereo,
-    where,
-)
+from audacitorch.rules.causes import cause_of, told
+from audacitorch.trial.observations import EXCEPTION, MEMORY, SIGNAL, TIMEOUT, Trial, list_of_places, where
 
-MODEL = "model.pt"
 #: A model that is slower than this many seconds for each second of audio keeps its user waiting longer than it plays.
 _REAL_TIME = 1.0
-#: A last block as short as this is common; needing more makes clips fail that people would call long.
-_SHORT_BLOCK = 2048
 #: What these find in the file is why it does not load: one cause, one error. The trial's facts keep the exception.
 _REASONS_NOT_TO_LOAD = (
     "file-format-too-new",
@@ -32,7 +22,30 @@ _REASONS_NOT_TO_LOAD = (
     "custom-operator",
     "unknown-type",
 )
-_LONGEST_TRACE = 6000
+_CRASH_HINT = (
+    "The crash is in PyTorch's native code, on valid input for Audacity: run the saved file on this block under Torch "
+    "1.9.0 with `python -X faulthandler`, and change the operator that its stack names."
+)
+
+
+@rule(
+    title="Torch compiles what the archive shows",
+    reason="What a model does is told from its archive's code before it runs. Where Torch compiles an operator out of "
+    "code that does not show it, nothing that was told can be trusted, and the model is not run.",
+    hint="Save the model with torch.jit.save of a released PyTorch, and do not edit the archive's code by hand.",
+    severity=ERROR,
+)
+def hidden_code(trial: Trial) -> Iterator[Problem]:
+    if trial.hidden_operators:
+        shown = [f"{name}{_reach(name)}" for name in trial.hidden_operators]
+        count = "1 operator" if len(shown) == 1 else f"{len(shown):,} operators"
+        message = f"Torch compiled {count} that the archive's code does not show: {', '.join(shown[:20])}."
+        yield Problem(message, MODEL, details={"operators": list(trial.hidden_operators)})
+
+
+def _reach(operator: str) -> str:
+    what = schemas.REACHES_OUT.get(operator)
+    return f" (which {what})" if what else ""
 
 
 @rule(
@@ -42,17 +55,27 @@ _LONGEST_TRACE = 6000
     "gives up while it builds the error's text.",
     hint="Export the model again under Torch 1.9.0 (pip install torch==1.9.0), or try `audacitorch backport`.",
     severity=ERROR,
+    after=("out-of-memory",),
 )
-def aborts_host(trial: Trial) -> Iterator[Problem]:
+def aborts_host(trial: Trial, archive: Archive) -> Iterator[Problem]:
     if trial.ended != SIGNAL:
         return
-    doing = "loading the model" if trial.stage == "load" else "a forward pass"
+    doing = "Loading the model" if trial.stage == "load" else "A forward pass"
     place = "" if trial.unfinished is None else f" ({where(trial.unfinished)})"
     message = f"{doing}{place} ended the process with {trial.signal}: Audacity would close."
     if trial.hidden_error:
-        message += f" The error behind it: {_first_lines(trial.hidden_error)}"
+        message += f" The error behind it: {told(trial.hidden_error)}"
     details = {"signal": trial.signal, "stage": trial.stage, "native_message": trial.native_message}
-    yield Problem(message, MODEL, details={**details, "error": trial.hidden_error})
+    yield Problem(message, MODEL, hint=_abort_hint(trial, archive), details={**details, "error": trial.hidden_error})
+
+
+def _abort_hint(trial: Trial, archive: Archive) -> Optional[str]:
+    """What 1.9.0 exported need not be exported again: a crash in a pass has a cause of its own."""
+    if trial.stage == "load" or "newer" in (archive.producer or ""):
+        return None
+    texts = [trial.hidden_error or "", trial.native_message, *(d.failure.message for d in trial.passes if d.failure)]
+    cause = next((cause for text in texts for cause in [cause_of(text)] if cause is not None), None)
+    return _CRASH_HINT if cause is None else cause.hint
 
 
 @rule(
@@ -64,25 +87,10 @@ def aborts_host(trial: Trial) -> Iterator[Problem]:
 )
 def load_error(trial: Trial) -> Iterator[Problem]:
     if trial.ended == EXCEPTION and trial.load_failure is not None:
-        message = f"torch.jit.load raised {trial.load_failure.type}: {_first_lines(trial.load_failure.message)}"
-        yield Problem(message, MODEL, details={"error": trial.load_failure.message})
-
-
-@rule(
-    title="Every block must go through forward",
-    reason="Where forward raises, Audacity shows an error box and puts silence in place of the block.",
-    hint="The stack below names the line of the model's TorchScript code. Try the same input with the saved file.",
-    severity=ERROR,
-    after=("load-error", "aborts-host"),
-)
-def forward_error(trial: Trial) -> Iterator[Problem]:
-    failed = [done for done in trial.passes if failed_by_itself(trial, done)]
-    for message, passes in _by_message(failed):
-        failure = passes[0].failure
-        assert failure is not None
-        problem = f"forward raised {failure.type} on {_list_of_places(passes)}: {_first_lines(message)}"
-        details = {"error": failure.message, "passes": [where(done) for done in passes]}
-        yield Problem(problem, MODEL, details=details)
+        failure = trial.load_failure
+        cause = cause_of(failure.message)
+        message = f"torch.jit.load raised {failure.type}: {told(failure.message)}"
+        yield Problem(message, MODEL, hint=cause.hint if cause else None, details={"error": failure.message})
 
 
 @rule(
@@ -93,8 +101,7 @@ def forward_error(trial: Trial) -> Iterator[Problem]:
 )
 def timeout(trial: Trial) -> Iterator[Problem]:
     if trial.ended == TIMEOUT:
-        doing = "loading" if trial.unfinished is None else where(trial.unfinished)
-        yield Problem(f"{doing} was {trial.reason}.", MODEL, details={"stage": trial.stage})
+        yield Problem(f"{_doing(trial)} was {trial.reason}.", MODEL, details={"stage": trial.stage})
 
 
 @rule(
@@ -105,51 +112,22 @@ def timeout(trial: Trial) -> Iterator[Problem]:
 )
 def out_of_memory(trial: Trial) -> Iterator[Problem]:
     if trial.ended == MEMORY:
-        doing = "loading" if trial.unfinished is None else where(trial.unfinished)
-        yield Problem(f"{doing} ran out of memory: {trial.reason or 'the limit was reached'}.", MODEL)
+        yield Problem(f"{_doing(trial)} ran out of memory: {trial.reason or 'the limit was reached'}.", MODEL)
         return
     lacking = [done for done in trial.passes if done.failure is not None and done.failure.memory]
     if lacking:
         failure = lacking[0].failure
         details = {"error": failure.message if failure else "", "passes": [where(done) for done in lacking]}
-        yield Problem(f"{_list_of_places(lacking)} ran out of memory.", MODEL, details=details)
+        places = list_of_places(lacking)
+        yield Problem(f"{places[0].upper()}{places[1:]} ran out of memory.", MODEL, details=details)
 
 
-@rule(
-    title="A multichannel model must take stereo",
-    reason="With `multichannel: true` Audacity hands over stereo tracks as (2, samples), mono tracks as (1, samples).",
-    hint='Handle both one and two channels in forward, or set "multichannel": false to get one channel always.',
-    severity=ERROR,
-    after=("load-error", "aborts-host"),
-)
-def fails_on_stereo(trial: Trial) -> Iterator[Problem]:
-    failed = [done for done in trial.passes if fails_only_on_stereo(trial, done)]
-    if failed and failed[0].failure is not None:
-        failure = failed[0].failure
-        message = f"a stereo block of shape (2, {failed[0].samples}) failed: {_first_lines(failure.message)}"
-        yield Problem(message, MODEL, details={"error": failure.message})
-
-
-@rule(
-    title="Short blocks must work",
-    reason="The last block of a clip can have any length, from 1 sample on; where it fails, the end of the clip is "
-    "an error box and silence.",
-    hint="Pad the input to the length that the model needs, and cut the output back to the input's length.",
-    severity=WARNING,
-    after=("load-error", "aborts-host"),
-)
-def short_input(trial: Trial) -> Iterator[Problem]:
-    shortest = trial.minimum_samples
-    if shortest is None or shortest <= 1:
-        return
-    failing = [done.failure for done in trial.passes if done.failure is not None and done.samples < shortest]
-    error = failing[-1].message if failing else ""
-    yield Problem(
-        f"the shortest input that works has {shortest:,} samples; shorter ones raise: {_first_lines(error)}",
-        MODEL,
-        severity=WARNING if shortest <= _SHORT_BLOCK else ERROR,
-        details={"minimum_samples": shortest, "error": error},
-    )
+def _doing(trial: Trial) -> str:
+    """What the worker was doing when it ended, as the beginning of a sentence."""
+    if trial.unfinished is not None:
+        place = where(trial.unfinished)
+        return f"{place[0].upper()}{place[1:]}"
+    return "Loading the model" if trial.stage == "load" else "The time between two passes"
 
 
 @rule(
@@ -159,30 +137,9 @@ def short_input(trial: Trial) -> Iterator[Problem]:
     severity=WARNING,
 )
 def slow(trial: Trial) -> Iterator[Problem]:
-    factor = trial.realtime_factor
-    if factor is not None and factor > _REAL_TIME:
-        yield Problem(
-            f"one second of audio takes {factor:.1f} s on this machine.", MODEL, details={"realtime_factor": factor}
-        )
-
-
-def _by_message(passes: List[Pass]) -> list[tuple[str, List[Pass]]]:
-    """Passes that failed in the same way, together: numbers in a message do not make it another one."""
-    groups: dict[str, List[Pass]] = {}
-    for done in passes:
-        message = done.failure.message if done.failure else ""
-        groups.setdefault(re.sub(r"\d+", "#", message), []).append(done)
-    return [(group[0].failure.message if group[0].failure else "", group) for group in groups.values()]
-
-
-def _list_of_places(passes: List[Pass]) -> str:
-    places = list(dict.fromkeys(where(done) for done in passes))
-    return places[0] if len(places) == 1 else f"{places[0]} and {len(places) - 1} other kinds of block"
-
-
-def _first_lines(message: str) -> str:
-    """The part of a TorchScript error that says what was wrong: its last paragraph, or its first line."""
-    lines = [line.strip() for line in message[-_LONGEST_TRACE:].splitlines() if line.strip()]
-    telling = [line for line in lines if re.match(r"(\w+(Error|Exception)|RuntimeError):", line)]
-    text = telling[-1] if telling else lines[0] if lines else "no message"
-    return text if len(text) <= 400 else text[:400] + "…"
+    fastest, slowest = trial.realtime_factor, trial.realtime_factor_slowest or trial.realtime_factor
+    if fastest is None or slowest is None or fastest <= _REAL_TIME:
+        return
+    taken = f"{fastest:.1f} s" if f"{fastest:.1f}" == f"{slowest:.1f}" else f"{fastest:.1f} to {slowest:.1f} s"
+    details = {"realtime_factor": fastest, "realtime_factor_slowest": slowest}
+    yield Problem(f"One second of audio takes {taken} on this machine.", MODEL, details=details)

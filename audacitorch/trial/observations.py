@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Mapping, Optional, Sequence, Tuple
 
 FINISHED = "finished"
 EXCEPTION = "exception"
@@ -150,10 +150,28 @@ def too_short(trial: Trial, done: Pass) -> bool:
 
 def fails_only_on_stereo(trial: Trial, done: Pass) -> bool:
     """Whether a stereo pass failed although mono works: the channels are the reason, not the length."""
+    return _fails_by_channels(trial, done, 2)
+
+
+def fails_only_on_mono(trial: Trial, done: Pass) -> bool:
+    """Whether a mono pass failed although stereo works, and mono never does."""
     mono_works = any(other.output is not None and other.channels == 1 for other in trial.passes)
-    return failed(done) and done.channels == 2 and mono_works and not too_short(trial, done)
+    return not mono_works and _fails_by_channels(trial, done, 1)
+
+
+def _fails_by_channels(trial: Trial, done: Pass, channels: int) -> bool:
+    others_work = any(other.output is not None and other.channels != channels for other in trial.passes)
+    return failed(done) and done.channels == channels and others_work and not too_short(trial, done)
 
 
 def failed_by_itself(trial: Trial, done: Pass) -> bool:
     """Whether a pass failed for none of the reasons that have findings of their own: length, channels, memory."""
-    return failed(done) and not too_short(trial, done) and not fails_only_on_stereo(trial, done)
+    by_channels = fails_only_on_stereo(trial, done) or fails_only_on_mono(trial, done)
+    return failed(done) and not too_short(trial, done) and not by_channels
+
+
+def list_of_places(passes: Sequence[Pass]) -> str:
+    """Where passes were made: "a block of 100 samples (1 channel, noise) and 2 other kinds of block"."""
+    places = list(dict.fromkeys(where(done) for done in passes))
+    others = len(places) - 1
+    return places[0] + (f" and {others} other {'kinds' if others > 1 else 'kind'} of block" if others else "")

@@ -196,12 +196,109 @@ class Labeler(nn.Module):
         self.rate = rate
 
     def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:
-        return self.labels, self.places * (x.size(1) / self.rate)
+        return self.labels + (x.max() > 1e9).to(self.labels.dtype), self.places * (x.size(1) / self.rate)
 
 
 class LabelerInWholeSeconds(Labeler):
     def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:
-        return self.labels, self.places.to(torch.int64)
+        return self.labels + (x.max() > 1e9).to(self.labels.dtype), self.places.to(torch.int64)
+
+
+class LabelerInMilliseconds(Labeler):
+    def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:
+        seconds = self.places * (x.size(1) / self.rate)
+        return self.labels + (x.max() > 1e9).to(self.labels.dtype), seconds * 1000
+
+
+class LabelerThatNeedsLength(Labeler):
+    def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:
+        if x.size(1) < 101:
+            raise ValueError("too few samples")
+        return self.labels + (x.max() > 1e9).to(self.labels.dtype), self.places * (x.size(1) / self.rate)
+
+
+class FrozenLabeler(Labeler):
+    """What a trace makes of a decoder: the labels of its example, whatever the sound."""
+
+    def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:
+        return self.labels, self.places * (x.size(1) / self.rate)
+
+
+class FrozenTimes(Labeler):
+    """What a trace makes of times: those of its example, whatever the length."""
+
+    def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:
+        return self.labels + (x.max() > 1e9).to(self.labels.dtype), self.places
+
+
+class FrozenSound(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sin(torch.arange(x.size(1)) * 0.05).unsqueeze(0) * 0.5
+
+
+class Stops(nn.Module):
+    """Works on the beginning of a block alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.zeros_like(x)
+        y[:, :20000] = x[:, :20000] * 0.5
+        return y
+
+
+class Delays(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.constant_pad_nd(x, [100, 0])[:, : x.size(1)] * 0.5
+
+
+class Hoards(nn.Module):
+    kept: List[Tensor]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.kept.append(x.clone())
+        return x * 0.5
+
+
+class Frames(nn.Module):
+    """Takes whole frames of 1,000 samples, and pads a block that is shorter than one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        n = x.size(1)
+        if n < 1000:
+            x = torch.constant_pad_nd(x, [0, 1000 - n])
+        return x.reshape(-1, 1000).mul(0.5).reshape(1, -1)[:, :n]
+
+
+class OneSampleIsNotANumber(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * 0.5 / (1.0 + x.std(dim=1, keepdim=True) * 0.01)
+
+
+class FollowsChannels(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * 0.5
+
+
+class DrawsNoise(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * 0.5 + torch.randn_like(x) * 0.001
+
+
+class EverySecondSample(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, ::2] * 0.5
+
+
+class WantsABatch(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((1, 1, 9), 0.1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.conv1d(x, self.weight, padding=[4])
 
 
 class ReturnsThree(nn.Module):

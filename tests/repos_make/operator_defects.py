@@ -22,7 +22,7 @@ def _calls(name: str, code: str, *expected: Expected, runs: bool = False) -> Fix
 
 
 def _from_newer(name: str, *expected: Expected) -> Fixture:
-    ended = error("aborts-host", message="loading the model ended the process with SIGABRT")
+    ended = error("aborts-host", message="Loading the model ended the process with SIGABRT")
     return Fixture(name, (*expected, ended), card(), KEPT, runs=True)
 
 

@@ -1,0 +1,220 @@
+"""Rules about what forward does with blocks: which of them it takes, and whether its results follow them."""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, Iterator, List, Optional, Set, Tuple
+
+from audacitorch.facts import Metadata
+from audacitorch.findings import ERROR, WARNING, Problem
+from audacitorch.hosts import ANALYZER
+from audacitorch.repo.model_repo import MODEL
+from audacitorch.rules import NotApplicable, rule
+from audacitorch.rules.causes import cause_of, source_of, told
+from audacitorch.trial.observations import (
+    Failure,
+    Pass,
+    Trial,
+    failed_by_itself,
+    fails_only_on_mono,
+    fails_only_on_stereo,
+    list_of_places,
+    where,
+)
+
+#: A last block as short as this is common; needing more makes clips fail that people would call long.
+_SHORT_BLOCK = 2048
+#: From blocks of this many samples on, results that stop following the length are no accident of short ones.
+_LONG_BLOCK = 16384
+_STOPPED_SHARE = 0.05
+_SAME_SECONDS = 1e-3
+
+
+@rule(
+    title="Every block must go through forward",
+    reason="Where forward raises, Audacity shows an error box. An effect goes on with silence in place of the block; "
+    "an analyzer draws no label at all, not even those of the good blocks.",
+    hint="The stack below names the line of the model's code. Try the same input with the saved file.",
+    severity=ERROR,
+    after=("load-error", "aborts-host"),
+)
+def forward_error(trial: Trial) -> Iterator[Problem]:
+    for passes in _by_text([done for done in trial.passes if failed_by_itself(trial, done)]):
+        failure = _failure(passes[0])
+        message = f"`forward` raised {failure.type} on {list_of_places(passes)}: {_told(failure)}"
+        source, cause = source_of(failure.message), cause_of(failure.message)
+        if source:
+            message += f" The line is {source}"
+        hint = cause.hint if cause else None
+        if trial.multiple_samples is not None:
+            message += f" Longer blocks work only as a multiple of {trial.multiple_samples:,} samples."
+            hint = _multiple_hint(trial.multiple_samples)
+        details = {"error": failure.message, "passes": [where(done) for done in passes], "source": source}
+        yield Problem(message, MODEL, hint=hint, details={**details, "cause": cause.name if cause else None})
+
+
+def _multiple_hint(samples: int) -> str:
+    return (
+        f"The last block of a clip can have any length. Pad the block to the next multiple of {samples:,} and cut the "
+        f"output back: `n = x.shape[1]; x = torch.nn.functional.pad(x, (0, -n % {samples}))`, then `output[:, :n]`."
+    )
+
+
+@rule(
+    title="A multichannel model must take stereo",
+    reason="With `multichannel: true` Audacity hands over stereo tracks as (2, samples), mono tracks as (1, samples).",
+    hint='Handle both one and two channels in forward, or set "multichannel": false to get one channel always.',
+    severity=ERROR,
+    after=("load-error", "aborts-host"),
+)
+def fails_on_stereo(trial: Trial) -> Iterator[Problem]:
+    yield from _fails_on("stereo", [done for done in trial.passes if fails_only_on_stereo(trial, done)])
+
+
+@rule(
+    title="A multichannel model must take mono",
+    reason="With `multichannel: true` Audacity hands over mono tracks as (1, samples), stereo tracks as (2, samples).",
+    hint="Repeat the channel of a mono block: `if x.shape[0] == 1: x = x.repeat(2, 1)` at the start of forward.",
+    severity=ERROR,
+    after=("load-error", "aborts-host"),
+)
+def fails_on_mono(trial: Trial) -> Iterator[Problem]:
+    yield from _fails_on("mono", [done for done in trial.passes if fails_only_on_mono(trial, done)])
+
+
+def _fails_on(kind: str, failed: List[Pass]) -> Iterator[Problem]:
+    if failed:
+        failure, shape = _failure(failed[0]), (failed[0].channels, failed[0].samples)
+        source = source_of(failure.message)
+        message = f"A {kind} block of shape {shape} failed: {_told(failure)}"
+        message += f" The line is {source}" if source else ""
+        yield Problem(message, MODEL, details={"error": failure.message, "source": source})
+
+
+@rule(
+    title="Short blocks must work",
+    reason="The last block of a clip can have any length, from 1 sample on. Where an effect fails, the end of the clip "
+    "is an error box and silence; where an analyzer raises, all labels of the track are lost.",
+    hint="Pad the input to the length that the model needs, and cut the output back to the input's length.",
+    severity=WARNING,
+    after=("load-error", "aborts-host"),
+)
+def short_input(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
+    shortest = trial.minimum_samples
+    if shortest is None or shortest <= 1:
+        return
+    failures = [done.failure for done in trial.passes if done.failure is not None and done.samples < shortest]
+    analyzer = metadata.fields.get("effect_type") == ANALYZER
+    severity = ERROR if shortest > _SHORT_BLOCK or (analyzer and failures) else WARNING
+    details = {"minimum_samples": shortest, "error": failures[-1].message if failures else ""}
+    if failures:
+        source, cause = source_of(failures[-1].message), cause_of(failures[-1].message)
+        came = f"raise: {_told(failures[-1])}" + (f" The line is {source}" if source else "")
+        hint = cause.hint if cause and cause.name == "frames-too-few" else None
+    else:
+        came = "give NaN."
+        hint = (
+            "A statistic over one sample or one frame is not a number: std() and var() divide by n - 1. Use "
+            "unbiased=False, or pad the block to two frames and cut the output back."
+        )
+    message = f"The shortest input that works has {shortest:,} samples; shorter ones {came}"
+    yield Problem(message, MODEL, hint=hint, severity=severity, details=details)
+
+
+@rule(
+    title="Results depend on the input",
+    reason="A trace keeps what its example led to: branches that were taken, labels that were decoded. Such a model "
+    "gives the same for every sound.",
+    hint="Use torch.jit.script for code that decides by values, and check that the saved file tells two sounds apart.",
+    severity=ERROR,
+    after=("output-type",),
+)
+def ignores_input(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
+    if trial.ignores_input:
+        analyzer = metadata.fields.get("effect_type") == ANALYZER
+        what = "labels" if analyzer else "output"
+        message = f"Noise, silence, a tone and an impulse all gave the same {what}."
+        yield Problem(message, MODEL, severity=ERROR if analyzer else WARNING)
+
+
+@rule(
+    title="Results follow the input's length",
+    reason="A trace keeps the lengths of its example: what lies behind them is not worked on, and comes out as silence "
+    "or without labels.",
+    hint="Use torch.jit.script, or take lengths from x.shape inside forward; compare blocks of several lengths.",
+    severity=WARNING,
+    after=("output-type", "output-shape"),
+)
+def traced_length(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
+    if trial.ignores_input:
+        raise NotApplicable("the results do not follow the input at all")
+    long = [done for done in trial.passes if done.signal == "noise" and done.samples >= _LONG_BLOCK and done.output]
+    analyzer = metadata.fields.get("effect_type") == ANALYZER
+    stops = [stop for done in long for stop in [_labels_stop(done) if analyzer else _sound_stops(done)]]
+    lengths = {done.samples for done in long}
+    if len(lengths) < (3 if analyzer else 2) or None in stops or max(_values(stops)) - min(_values(stops)) > 0:
+        return
+    end = _values(stops)[0]
+    said = f"at {end / 1000:.3f} s" if analyzer else f"after {end:,.0f} samples"
+    message = f"The results stop {said} in blocks of {min(lengths):,} to {max(lengths):,} samples alike."
+    yield Problem(message, MODEL, details={"lengths": sorted(lengths), "end": end})
+
+
+def _sound_stops(done: Pass) -> Optional[float]:
+    """The sample behind which an output is nothing but silence; None where it goes to its end, or is all silence."""
+    tensor = done.output.tensors[0] if done.output and done.output.tensors else None
+    if tensor is None or tensor.silent_tail < _STOPPED_SHARE * done.samples or tensor.silent_tail >= tensor.shape[-1]:
+        return None
+    return tensor.shape[-1] - tensor.silent_tail
+
+
+def _labels_stop(done: Pass) -> Optional[float]:
+    """The millisecond at which the last of several labels ends; None where that may be by chance."""
+    stamps = done.output.timestamps if done.output else None
+    if stamps is None or stamps.latest is None or done.output is None or done.output.tensors[1].shape[0] < 2:
+        return None
+    return None if stamps.latest > stamps.block_seconds * (1 - _STOPPED_SHARE) else round(stamps.latest * 1000)
+
+
+def _values(stops: List[Optional[float]]) -> List[float]:
+    return [stop for stop in stops if stop is not None]
+
+
+@rule(
+    title="Memory does not grow from block to block",
+    reason="Audacity keeps the model between blocks and files: what each pass adds to its attributes is never freed, "
+    "and a long recording ends in a lack of memory.",
+    hint="Do not append to lists or tensors of self in forward; start each pass with local variables.",
+    severity=WARNING,
+)
+def memory_grows(trial: Trial) -> Iterator[Problem]:
+    if trial.kept_bytes:
+        message = f"After each pass over a short block the model keeps {trial.kept_bytes:,} bytes more."
+        yield Problem(message, MODEL, details={"bytes": trial.kept_bytes})
+
+
+def _failure(done: Pass) -> Failure:
+    assert done.failure is not None
+    return done.failure
+
+
+def _told(failure: Failure) -> str:
+    """What an exception said, as a sentence."""
+    text = told(failure.message)
+    return text if text[-1] in ".!?…" else text + "."
+
+
+def _by_text(passes: List[Pass]) -> List[List[Pass]]:
+    """Passes that failed in the same way, together: numbers in a message do not make it another one."""
+    groups: Dict[Tuple[str, str], List[Pass]] = {}
+    for done in passes:
+        failure = _failure(done)
+        groups.setdefault((failure.type, re.sub(r"\d+", "#", told(failure.message))), []).append(done)
+    causes: Set[Optional[str]] = set()
+    kept = []
+    for group in groups.values():  # one fault can have two texts: an optimized graph fails elsewhere
+        cause = cause_of(_failure(group[0]).message)
+        if cause is None or cause.name not in causes:
+            kept.append(group)
+            causes.add(cause.name if cause else None)
+    return kept
