@@ -27,7 +27,8 @@ _SHORT_BLOCK = 2048
 #: From blocks of this many samples on, results that stop following the length are no accident of short ones.
 _LONG_BLOCK = 16384
 _STOPPED_SHARE = 0.05
-_SAME_SECONDS = 1e-3
+#: What these find is why every block fails: one cause, one error. The trial's facts keep the exceptions.
+_REASONS_TO_FAIL = ("load-error", "aborts-host", "forward-signature", "device-in-code", "weights-dtype")
 
 
 @rule(
@@ -36,7 +37,7 @@ _SAME_SECONDS = 1e-3
     "an analyzer draws no label at all, not even those of the good blocks.",
     hint="The stack below names the line of the model's code. Try the same input with the saved file.",
     severity=ERROR,
-    after=("load-error", "aborts-host"),
+    after=_REASONS_TO_FAIL,
 )
 def forward_error(trial: Trial) -> Iterator[Problem]:
     for passes in _by_text([done for done in trial.passes if failed_by_itself(trial, done)]):

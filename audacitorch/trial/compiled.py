@@ -24,7 +24,7 @@ IMPLIED: FrozenSet[str] = frozenset(
         # arithmetic and comparison signs, also with assignment
         "add sub mul div floordiv remainder pow matmul neg __lshift__ __rshift__ add_ sub_ mul_ div_ eq ne lt gt le ge",
         # f-strings, attributes, warnings
-        "format warn dim numel size device dtype requires_grad",
+        "format warn dim numel size",
     )
     for name in names.split()
 )
@@ -33,8 +33,12 @@ _DEEPEST = 8
 
 
 def is_implied(operator: str) -> bool:
-    """Whether Torch compiles ``operator`` for syntax alone; ``prim`` is the namespace of control flow and data."""
-    return operator in IMPLIED or operator.startswith("prim::")
+    """Whether Torch compiles ``operator`` for syntax alone; ``prim`` is the namespace of control flow and data.
+
+    Three of its operators reach out, and Python's can do anything; both are written as calls.
+    """
+    reaches = operator.startswith(("prim::rpc_", "prim::PythonOp"))
+    return operator in IMPLIED or (operator.startswith("prim::") and not reaches)
 
 
 def load(path: str) -> Tuple[Any, Any]:

@@ -7,7 +7,7 @@ from typing import Any, List, Optional, Tuple
 
 import pytest
 
-from audacitorch.facts import Metadata
+from audacitorch.facts import Archive, Metadata
 from audacitorch.findings import ERROR, FINE, WARNING, Problem
 from audacitorch.hosts import ALPHA, SPEC
 from audacitorch.rules import NotApplicable, all_rules
@@ -33,7 +33,7 @@ LACKED = Failure("RuntimeError", "can't allocate memory", memory=True)
 
 def problems(name: str, trial: Trial, metadata: Metadata = EFFECT) -> List[Problem]:
     one = all_rules()[name]
-    given = {"trial": trial, "metadata": metadata}
+    given = {"trial": trial, "metadata": metadata, "archive": Archive("torchscript")}
     return list(one.check(**{need: given[need] for need in one.needs}))
 
 
@@ -288,7 +288,7 @@ def test_stereo_that_fails_as_mono_does_is_no_matter_of_channels() -> None:
     observed = trial(block(failure=RAISED), block(failure=RAISED, channels=2), minimum_samples=None)
     assert problems("fails-on-stereo", observed) == []
     (problem,) = problems("forward-error", observed)
-    assert "and 1 other kinds" in problem.message
+    assert "and 1 other kind of block" in problem.message
 
 
 def test_errors_that_differ_in_numbers_alone_are_one_problem() -> None:

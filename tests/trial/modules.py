@@ -160,3 +160,28 @@ class IsSlow(nn.Module):
         for _ in range(x.size(1) // 2):
             x = x + torch.sin(x).mean() * 0.0
         return x
+
+
+class Syntax(nn.Module):
+    """Everything that Torch compiles operators for without a call."""
+
+    kept: List[int]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept = [1, 2]
+
+    def forward(self, x: Tensor) -> Tensor:
+        numbers = [n * 2 for n in [1, 2, 3]]
+        named = {"a": 1, "b": 2}
+        del named["b"]
+        for n in self.kept:
+            numbers[0] += n
+        for key, value in named.items():
+            if key in named and value != 3 and value is not None:
+                x[:, 0] *= float(value) / 2 - -(1**2) % 3 // 1
+        if x.max() > 100 or bool(x.sum() < -1e9):
+            x = -x + int(x[0, 0])
+        x[..., :1] = x[:, None, -1:][:, 0]
+        assert x.size(0) > 0, f"no channels in {x.size(0)}"
+        return x * len(numbers)

@@ -113,7 +113,7 @@ def test_a_block_that_fails(sandbox: str, tmp_path: Path) -> None:
 
 def test_a_block_that_ends_a_label_track(sandbox: str, tmp_path: Path) -> None:
     plan = plan_for("always-raises", task="render", effect_type="waveform-to-labels")
-    block = conversation(sandbox, tmp_path, plan, blocks=1)[3]
+    block = conversation(sandbox, tmp_path, plan, blocks=1)[4]
     assert isinstance(block, Block)
     assert block.failure is not None
     assert (block.tensors, block.payloads) == ((), ())
