@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Dict, Iterator, List, Optional, Set
 
 from audacitorch.archive.inference import Arguments, Inference
@@ -16,6 +17,8 @@ from audacitorch.facts import Call, Setting, TextProblem, TypeName
 #: Calls that are kept; a program with more is beyond anything that is exported.
 MAX_CALLS = 200_000
 MAX_SETTINGS = 100
+#: Of code that is refused as a whole.
+MAX_NAMED = 1000
 _REACHES_OUT = re.compile(rb"\b(?:" + "|".join(sorted(REACHES_OUT_NAMES)).encode() + rb")\b")
 #: Operators that behave otherwise in training: where the flag stands, and where the running mean does (None: batch
 #: statistics are what the model wants) or the probability (0: nothing is dropped).
@@ -169,8 +172,9 @@ def _annotations(tree: ast.stmt) -> Iterator[ast.expr]:
 def _names_that_reach_out(path: str, text: bytes) -> Iterator[Call]:
     """Where code that can't be judged has the name of an operator that opens files or speaks to other processes."""
     line, at = 1, 0
-    for found in _REACHES_OUT.finditer(text):
+    for found in islice(_REACHES_OUT.finditer(text), MAX_NAMED):
         line, at = line + text.count(b"\n", at, found.start()), found.start()
-        begin, end = text.rfind(b"\n", 0, at) + 1, text.find(b"\n", at)
-        source = text[max(begin, at - 80) : at + 80 if end < 0 else min(end, at + 80)].decode("utf-8", "replace")
+        begin = max(text.rfind(b"\n", max(0, at - 80), at) + 1, at - 80, 0)
+        end = text.find(b"\n", at, at + 80)
+        source = text[begin : at + 80 if end < 0 else end].decode("utf-8", "replace")
         yield Call(REACHES_OUT_NAMES[found[0].decode()], None, path, line, source.strip(), called=False)

@@ -39,6 +39,8 @@ class Group:
 
     @property
     def hint(self) -> str:
+        if any(finding.rule != self.rule for finding in self.findings):
+            return self.findings[0].hint  # of the cause, which comes first
         hints = {finding.hint for finding in self.findings}
         return hints.pop() if len(hints) == 1 else ""
 
@@ -162,10 +164,11 @@ def level(report: Report, finding: Finding) -> str:
 
 
 def groups(report: Report) -> List[Group]:
-    """The findings in order, gathered by rule, severity and hosts."""
+    """The findings in order, by rule, severity and hosts; those with one cause are below the rule that names it."""
     gathered: Dict[Tuple[str, str, Tuple[Host, ...]], List[Finding]] = {}
     for finding in report.findings_in_order:
-        gathered.setdefault((finding.rule, finding.severity, finding.hosts), []).append(finding)
+        rule = str(finding.details.get("cause", finding.rule))
+        gathered.setdefault((rule, finding.severity, finding.hosts), []).append(finding)
     return [Group(*key, tuple(findings)) for key, findings in gathered.items()]
 
 

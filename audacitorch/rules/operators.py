@@ -14,12 +14,22 @@ from audacitorch.rules import rule
 
 #: Searching for a near name takes milliseconds; a hostile archive may name thousands.
 MAX_NEAREST = 30
+NEWER_PRODUCERS = ("PyTorch 1.10 or newer", "PyTorch 2.0 or newer", "PyTorch 2.1 or newer")
 
 _HINT = "Export the model with Torch 1.9.0 (docs/exporting.md), or write that part of it with operators that 1.9.0 has."
 
 
 def _place(call: Call) -> str:
     return f"{call.file}:{call.line}"
+
+
+def _cause(archive: Archive) -> Dict[str, object]:
+    """What lies behind a call that 1.9.0 does not take: reports show such findings below the one that names it."""
+    return {"cause": "newer-export"} if _is_newer(archive) else {}
+
+
+def _is_newer(archive: Archive) -> bool:
+    return archive.producer in NEWER_PRODUCERS
 
 
 def _details(call: Call, nearest: str = "") -> Dict[str, object]:
@@ -76,7 +86,9 @@ def unknown_operator(archive: Archive) -> Iterator[Problem]:
         schema = schemas.operators()[near][0] if near else ""
         also = f"; the nearest it has is {schema}" if schema else ""
         message = f"{_place(call)}: Torch 1.9.0 has no operator {call.operator}{also}."
-        yield Problem(message, MODEL, hint=_instead(call.operator), details=_details(call, schema))
+        yield Problem(
+            message, MODEL, hint=_instead(call.operator), details={**_details(call, schema), **_cause(archive)}
+        )
 
 
 @rule(
@@ -99,7 +111,8 @@ def operator_arguments(archive: Archive) -> Iterator[Problem]:
                 f"{_place(call)}: {call.operator}({given}) fits no schema of Torch 1.9.0; "
                 f"the nearest is {match.nearest}, but {match.reason}."
             )
-            yield Problem(message, MODEL, hint=_instead(call.operator), details=_details(call, match.nearest))
+            details = {**_details(call, match.nearest), **_cause(archive)}
+            yield Problem(message, MODEL, hint=_instead(call.operator), details=details)
 
 
 @rule(
@@ -131,7 +144,7 @@ def unknown_type(archive: Archive) -> Iterator[Problem]:
     for used in archive.types:
         if "." not in used.name and used.name not in schemas.type_names():
             message = f"{used.file}:{used.line}: Torch 1.9.0 has no type {used.name}."
-            yield Problem(message, MODEL, details=_type_details(used))
+            yield Problem(message, MODEL, details={**_type_details(used), **_cause(archive)})
 
 
 def _type_details(used: TypeName) -> Dict[str, object]:
@@ -190,3 +203,20 @@ def training_mode(archive: Archive) -> Iterator[Problem]:
                 f"{setting.file}:{setting.line}: {setting.value} is called in training mode, whatever the model is."
             )
             yield Problem(message, MODEL, details=_at(setting))
+
+
+@rule(
+    title="The model was exported by a PyTorch that Torch 1.9.0 can follow",
+    reason="A newer PyTorch writes calls that 1.9.0 does not have. One command rewrites most of them; each call is "
+    "listed below this finding.",
+    hint="Run: audacitorch backport FOLDER --in-place. It tells what it can't rewrite.",
+    severity=ERROR,
+)
+def newer_export(archive: Archive) -> Iterator[Problem]:
+    if not _is_newer(archive):
+        return
+    found = [*unknown_operator(archive), *operator_arguments(archive), *unknown_type(archive)]
+    if found:
+        calls = "1 place" if len(found) == 1 else f"{len(found):,} places"
+        message = f"The model was made by {archive.producer}, which wrote what Torch 1.9.0 does not take in {calls}."
+        yield Problem(message, MODEL, details={"producer": archive.producer, "places": len(found)})

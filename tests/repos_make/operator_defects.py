@@ -23,7 +23,8 @@ def _calls(name: str, code: str, *expected: Expected, runs: bool = False) -> Fix
 
 def _from_newer(name: str, *expected: Expected) -> Fixture:
     ended = error("aborts-host", message="Loading the model ended the process with SIGABRT")
-    return Fixture(name, (*expected, ended), card(), KEPT, runs=True)
+    newer = error("newer-export", message="made by PyTorch 2.1 or newer")
+    return Fixture(name, (newer, *expected, ended), card(), KEPT, runs=True)
 
 
 def fixtures() -> List[Fixture]:
