@@ -5,32 +5,38 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
+import shutil
 import sys
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Iterator, Optional
+from typing import TYPE_CHECKING, Callable, Iterator, List, Optional
 
 from audacitorch.commands.options import (
     ALL_HOSTS,
     add_format_argument,
     add_host_argument,
+    add_jobs_argument,
     add_limit_arguments,
     add_target_argument,
 )
 from audacitorch.errors import AudacitorchError
-from audacitorch.hosts import HOSTS, host_named
-from audacitorch.repo.target import opened_repo
+from audacitorch.hosts import HOSTS, TORCH_VERSION, host_named
+from audacitorch.repo.target import opened_repo, repos_below
+from audacitorch.safetext import visible
 
 if TYPE_CHECKING:
+    from audacitorch.check import Options
+    from audacitorch.report.many import Checked
     from audacitorch.report.model import Report
-
-FORMATS = ("text", "json", "markdown", "html", "github", "sarif")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `audacitorch check`."""
-    add_target_argument(parser)
+    from audacitorch.report.formats import FORMATS
+
+    add_target_argument(parser, many=True)
+    add_jobs_argument(parser, 1)
     parser.add_argument("--report", type=Path, metavar="DIR", help="write report.json, .md, .html and .sarif there")
     parser.add_argument("--facts", type=Path, metavar="FILE", help="TARGET was fetched: what `fetch --facts` wrote")
     parser.add_argument(
@@ -45,9 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check the target, show the report, and return its exit status."""
-    from audacitorch.check import Options, check
-    from audacitorch.trial.session import worker_starter
+    """Check the targets, show the report, or a table of many, and return one exit status."""
+    from audacitorch.check import Options
 
     hosts = HOSTS if arguments.host == ALL_HOSTS else (host_named(arguments.host),)
     options = Options(
@@ -58,18 +63,107 @@ def run(arguments: argparse.Namespace) -> int:
         timeout_seconds=arguments.timeout,
         memory_bytes=arguments.memory << 20,
     )
-    with (
-        opened_repo(arguments.target, arguments.endpoint, arguments.facts) as repo,
-        _progress(options.static) as meanwhile,
-    ):
-        report = check(repo, options, worker_starter(arguments.sandbox), meanwhile)
-    failure = _write(report, arguments)
+    targets = [found for target in arguments.targets for found in repos_below(target)]
     if arguments.format != "text" and isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # what programs read is UTF-8 everywhere
-    _show(_render(report, arguments))
+    if targets != arguments.targets or len(targets) > 1:
+        return _run_many(targets, options, arguments)
+    return _run_one(targets[0], options, arguments)
+
+
+def _run_one(target: str, options: Options, arguments: argparse.Namespace) -> int:
+    report = _check(target, options, arguments, sys.stderr.isatty())
+    failure = _write(report, target, arguments.report, arguments.outputs)
+    _show(_render(report, target, arguments.format))
     if failure is not None:
         raise failure
     return report.exit_status
+
+
+def _check(target: str, options: Options, arguments: argparse.Namespace, told: bool) -> Report:
+    from audacitorch.check import check
+    from audacitorch.trial.session import worker_starter
+
+    with (
+        opened_repo(target, arguments.endpoint, arguments.facts) as repo,
+        _progress(told and not options.static) as meanwhile,
+    ):
+        return check(repo, options, worker_starter(arguments.sandbox), meanwhile)
+
+
+def _run_many(targets: List[str], options: Options, arguments: argparse.Namespace) -> int:
+    """A line of JSON as each model is done, or a table of all; each model's report in a folder of its own."""
+    from audacitorch.report import many
+
+    _require_for_many(arguments)
+    checked: List[many.Checked] = []
+    failure: Optional[ReportError] = None
+    for one in _checked(targets, options, arguments):
+        checked.append(one)
+        if one.report is not None and arguments.report is not None:
+            folder = arguments.report / _folder_name(one.target, targets)
+            failure = _write(one.report, one.target, folder, None) or failure
+        if arguments.format == "json":
+            _show(_json_line(one))
+        elif arguments.format == "github" and one.report is not None:
+            _show(_render(one.report, one.target, "github"))
+        if one.error is not None:
+            print(f"audacitorch: {visible(one.target)}: {visible(one.error)}", file=sys.stderr)
+    if arguments.format == "markdown":
+        _show(many.markdown_table(checked))
+        for one in checked:
+            if one.report is not None:
+                _show("\n" + _render(one.report, one.target, "markdown"))
+    elif arguments.format == "text":
+        _show(many.text_table(checked, shutil.get_terminal_size((120, 24)).columns))
+    if failure is not None:
+        raise failure
+    return many.exit_status(checked)
+
+
+def _require_for_many(arguments: argparse.Namespace) -> None:
+    for option, value in (("--facts", arguments.facts), ("--outputs", arguments.outputs)):
+        if value is not None:
+            raise ReportError(f"{option} is for one target")
+    if arguments.format in ("html", "sarif"):
+        raise ReportError(f"--format {arguments.format} shows one model: use --report DIR, which writes a page each")
+
+
+def _checked(targets: List[str], options: Options, arguments: argparse.Namespace) -> Iterator[Checked]:
+    """Every target with what came of it, in their order; ``--jobs`` at once."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from audacitorch.report.many import Checked
+
+    def one(target: str) -> Checked:
+        try:
+            return Checked(target, _check(target, options, arguments, False))
+        except AudacitorchError as error:
+            return Checked(target, error=error)
+
+    if arguments.jobs == 1:
+        yield from map(one, targets)
+        return
+    pool = ThreadPoolExecutor(arguments.jobs)
+    try:
+        yield from pool.map(one, targets)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _json_line(one: Checked) -> str:
+    """A model's report in one line, with the target that it was asked for by."""
+    from audacitorch.report.jsonfile import dumps
+
+    told = {"error": str(one.error), "exit_status": one.exit_status} if one.report is None else one.report.to_json()
+    return dumps({"asked": one.target, **told}, indent=None)
+
+
+def _folder_name(target: str, targets: List[str]) -> str:
+    """A name for a target's folder of reports: its last part, or all of it where another ends alike."""
+    last = Path(target).name or "model"
+    alike = [other for other in targets if (Path(other).name or "model") == last]
+    return last if len(alike) == 1 else re.sub(r"[^\w.@-]+", "-", target).strip("-.") or "model"
 
 
 class ReportError(AudacitorchError):
@@ -90,18 +184,17 @@ def _show(rendered: str) -> None:
         raise ReportError(f"the report can't be written to standard output: {error.strerror or error}") from error
 
 
-def _write(report: Report, arguments: argparse.Namespace) -> Optional[ReportError]:
+def _write(report: Report, target: str, folder: Optional[Path], outputs: Optional[Path]) -> Optional[ReportError]:
     """Write the files that were asked for; what went wrong is told after the report was shown."""
-    from audacitorch.report.outputs import write_outputs
-    from audacitorch.report.write import write_reports
+    from audacitorch.report.formats import write_outputs, write_reports
 
-    place = arguments.report
+    place = folder
     try:
-        if place is not None:
-            write_reports(report, place, checkout_folder=_checkout_folder(arguments.target))
-        place = arguments.outputs
-        if place is not None:
-            write_outputs(report, place)
+        if folder is not None:
+            write_reports(report, folder, checkout_folder=_checkout_folder(target))
+        place = outputs
+        if outputs is not None:
+            write_outputs(report, outputs)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         return ReportError(f"the report can't be written to {place}: {getattr(error, 'strerror', None) or error}")
     return None
@@ -113,13 +206,12 @@ def _checkout_folder(target: str) -> str:
 
 
 @contextmanager
-def _progress(static: bool) -> Iterator[Callable[[], None]]:
+def _progress(told: bool) -> Iterator[Callable[[], None]]:
     """Tell somebody at a terminal what is going on; what it yields is to be called while the worker is busy."""
-    told = sys.stderr.isatty() and not static
 
     def meanwhile() -> None:
         if told:
-            sys.stderr.write("Running the model in Torch 1.9.0 …")
+            sys.stderr.write(f"Running the model in Torch {TORCH_VERSION} …")
             sys.stderr.flush()
         import rich.console  # noqa: F401  # imported now, while there is time
 
@@ -128,16 +220,12 @@ def _progress(static: bool) -> Iterator[Callable[[], None]]:
         sys.stderr.write("\r\x1b[K")
 
 
-def _render(report: Report, arguments: argparse.Namespace) -> str:
+def _render(report: Report, target: str, name: str) -> str:
     """The report in the format that was asked for."""
-    if arguments.format == "text":
+    if name == "text":
         from audacitorch.report.text import render_for
 
         return render_for(report, sys.stdout)
-    if arguments.format == "github":
-        from audacitorch.report.annotations import render
+    from audacitorch.report.formats import render
 
-        return render(report, folder=_checkout_folder(arguments.target))
-    module = {"json": "jsonfile", "markdown": "markdown", "html": "html", "sarif": "sarif"}[arguments.format]
-    rendered: str = import_module(f"audacitorch.report.{module}").render(report)
-    return rendered
+    return render(report, name, _checkout_folder(target))

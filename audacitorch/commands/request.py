@@ -142,7 +142,7 @@ def _triage(arguments: argparse.Namespace) -> int:
     decision = triaged(issue, arguments.endpoint, arguments.sandbox, _folder(arguments))
     decision = decision.with_comment(render_request(decision, Memory().with_run(CheckRun.of(decision)), links))
     if arguments.report is not None and decision.report is not None:
-        from audacitorch.report.write import write_reports
+        from audacitorch.report.formats import write_reports
 
         write_reports(decision.report, arguments.report)
     if arguments.decision is not None:

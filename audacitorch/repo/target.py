@@ -7,12 +7,41 @@ import re
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import Iterator, List, Optional
 
-from audacitorch.repo.model_repo import FolderRepo, TargetError
+from audacitorch.repo.model_repo import METADATA, MODEL, FolderRepo, TargetError
 from audacitorch.repo.provenance import read_facts
 
+#: A page of a repo on the Hub, as an address bar shows it.
+_PAGE = re.compile(
+    r"https?://(?:www\.)?(?:huggingface\.co|hf\.co)/([\w.-]+/[\w.-]+?)(?:/(?:tree|blob|resolve|commit)/([^/?#]+).*)?/?(?:[?#].*)?"
+)
 _LOOKS_LIKE_AN_ID = re.compile(r"[\w.-]+/[\w.-]+(@.+)?")
+
+
+def from_page(target: str) -> str:
+    """The repo id, with the revision where there is one, of the address of a repo's page; other targets unchanged."""
+    page = _PAGE.fullmatch(target)
+    if page is None:
+        return target
+    repo_id, revision = page.groups()
+    return f"{repo_id}@{revision}" if revision else repo_id
+
+
+def repos_below(target: str) -> List[str]:
+    """The model repos in a folder of such folders, in order of their names; any other target alone."""
+    folder = Path(target) if target else None
+    try:
+        if folder is None or not folder.is_dir() or _holds_model(folder):
+            return [target]
+        found = [str(below) for below in sorted(folder.iterdir()) if below.is_dir() and _holds_model(below)]
+    except OSError:
+        return [target]
+    return found or [target]
+
+
+def _holds_model(folder: Path) -> bool:
+    return (folder / MODEL).exists() or (folder / METADATA).exists()
 
 
 @contextmanager
@@ -28,6 +57,7 @@ def opened_repo(target: str, endpoint: Optional[str] = None, facts: Optional[Pat
     """
     if not target:  # Path would take it for the working folder
         raise TargetError("TARGET is empty: name a folder, or a Hub repo id")
+    target = from_page(target)
     folder = Path(target)
     if os.path.lexists(folder) or folder.parent.is_dir() or not _LOOKS_LIKE_AN_ID.fullmatch(target):
         yield FolderRepo(folder, read_facts(facts) if facts is not None else None)
@@ -39,10 +69,20 @@ def opened_repo(target: str, endpoint: Optional[str] = None, facts: Optional[Pat
 def fetched_repo(target: str, folder: Path, endpoint: Optional[str] = None) -> FolderRepo:
     """A repo of the Hub, with the files that a check needs brought into ``folder``."""
     from audacitorch.hub import Hub, fetch, parse_repo_id
-    from audacitorch.hub.failures import RepoNotFound
+    from audacitorch.hub.failures import AccessDenied, RepoNotFound
 
     repo_id, revision = parse_repo_id(target)
     try:
         return FolderRepo(folder, fetch(repo_id, revision, folder, hub=Hub(endpoint)))
-    except RepoNotFound as error:
-        raise TargetError(f"{target} is no folder here, and {error}") from error
+    except (RepoNotFound, AccessDenied) as error:
+        there = "" if isinstance(error, AccessDenied) else f"{target} is not a folder here, and "
+        raise TargetError(f"{there}{error}{_token_hint()}") from error
+
+
+def _token_hint() -> str:
+    """What lets a private repo be read, where no token was given."""
+    from audacitorch.hub.api import token_from
+
+    if token_from(None) is not None:
+        return ""
+    return ". If it is private, set HF_TOKEN to a token that may read it"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Optional
 
 from audacitorch.report.model import Report
 
@@ -13,9 +13,12 @@ def render(report: Report) -> str:
     return dumps(report.to_json())
 
 
-def dumps(value: Any) -> str:
-    """``value`` as indented JSON. Characters that a terminal or GitHub's runner would act on are written as escapes."""
-    text = json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False)
+def dumps(value: Any, indent: Optional[int] = 2) -> str:
+    """``value`` as JSON, indented or in one line.
+
+    Characters that a terminal or GitHub's runner would act on are written as escapes.
+    """
+    text = json.dumps(value, indent=indent, ensure_ascii=True, allow_nan=False)
     return text.replace("\x7f", "\\u007f").replace("##[", "\\u0023#[") + "\n"
 
 

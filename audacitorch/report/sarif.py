@@ -79,7 +79,9 @@ def _invocation(report: Report, index: Mapping[str, int]) -> Dict[str, Any]:
     notifications = [
         {
             "level": "error",
-            "message": {"text": f"{visible(failed.rule)} could not run: {visible(failed.error)}"},
+            "message": {
+                "text": f"{visible(failed.rule)} could not run: {chr(10).join(visible_lines(failed.error, 12))}"
+            },
             "associatedRule": {"id": visible(failed.rule), "index": index[failed.rule]},
         }
         for failed in report.could_not_run

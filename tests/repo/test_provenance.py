@@ -11,8 +11,8 @@ from audacitorch.findings import ERROR, NOTE, WARNING, Finding
 from audacitorch.hosts import ALPHA, SPEC
 from audacitorch.repo.model_repo import TargetError
 from audacitorch.repo.provenance import read_facts, write_facts
+from audacitorch.report.formats import step_outputs, write_outputs
 from audacitorch.report.model import Report, Target
-from audacitorch.report.outputs import render, write_outputs
 
 
 def test_facts_come_back_as_they_were(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_outputs_count_what_concerns_the_hosts_that_were_asked_for(hosts: tuple,
         finding(WARNING, SPEC, ALPHA),
         finding(NOTE, SPEC, ALPHA),
     )
-    assert render(Report(Target("folder"), findings, hosts_wanted=hosts, strict=strict)) == expected
+    assert step_outputs(Report(Target("folder"), findings, hosts_wanted=hosts, strict=strict)) == expected
 
 
 def test_outputs_are_added_to_what_is_there(tmp_path: Path) -> None:

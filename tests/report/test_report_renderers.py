@@ -19,9 +19,9 @@ from audacitorch.findings import CouldNotRun, Finding, Skipped
 from audacitorch.hosts import ALPHA, HOSTS, SPEC
 from audacitorch.report import annotations, content, html, jsonfile, markdown, sarif, text
 from audacitorch.report.escape import markdown_block, visible, visible_lines, without_commands
+from audacitorch.report.formats import write_reports
 from audacitorch.report.model import Report, Target
 from audacitorch.report.rules_doc import RULES_URL
-from audacitorch.report.write import write_reports
 
 from .samples import SAMPLES, effect, hostile, labeler, static, trial, trial_to_json, undecided, voice_activity
 
