@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Collection, Dict, List, NamedTuple, Optional, Tuple
 
 from audacitorch.registry.files import RegistryError, timestamp
 from audacitorch.registry.folder import RegistryFolder
@@ -133,6 +133,16 @@ class Index:
                 self.notes.append(f"models/{one.place} is kept as models/{self._folder.keep_aside(one.place)}")
             except RegistryError as error:
                 self.notes.append(str(error))
+
+    def away_from_home(self, listed: Collection[str]) -> List[Tuple[str, str]]:
+        """Keys and names of listed repos whose records lie elsewhere than their names say, though nobody needs that."""
+        found = []
+        for key in listed:
+            known = self._known.get(key)
+            home = "" if known is None else self._folder.place(known.id)
+            if known is not None and known.place != home and self._taken.get(home.casefold()) not in listed:
+                found.append((key, known.id))
+        return sorted(found)
 
     def tidy(self) -> None:
         """Remove what a run that was stopped left behind: the record under a former name, files half written."""

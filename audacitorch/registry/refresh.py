@@ -121,6 +121,8 @@ class _Refresh:
         if complete:
             complete = self.note_missing(lacking)
         if complete:
+            for key, repo_id in self.index.away_from_home(self.seen):
+                self.put(key, repo_id, lambda before: before)
             self.index.tidy()
         self.absences.save()
         self.stats.save(complete)
@@ -238,7 +240,7 @@ class _Refresh:
         there = sum(not known.gone for _, known in self.index.items())
         new = [key for key in lacking if not self.absences.knows(key)]
         self.result.missing = len(lacking)
-        self.result.missing_builtins = [self.builtins[key] for key in lacking if key in self.builtins]
+        self.result.missing_builtins = sorted(self.builtins[key] for key in lacking if key in self.builtins)
         if not self.confirmed and in_doubt(len(new), there - (len(lacking) - len(new))):
             self.result.fault = (
                 f"the Hub's listing lacks {len(new):,} of {there:,} repos that were there, so it is in doubt and"
@@ -258,12 +260,14 @@ class _Refresh:
                 self.stats.keep(known.id)
         return True
 
-    def put(self, key: str, repo_id: str, change: Callable[[Optional[ModelRecord]], ModelRecord]) -> None:
+    def put(self, key: str, repo_id: str, change: Callable[[Optional[ModelRecord]], Optional[ModelRecord]]) -> None:
         """Write a repo's record as it follows the one on disk, which a trial may have changed meanwhile."""
         try:
             with self.folder.writing():
                 before = self.index.record(key)
-                self.result.written += self.index.put(fold(before, change(before), self.moment))
+                after = change(before)
+                if after is not None:
+                    self.result.written += self.index.put(fold(before, after, self.moment))
         except LeftAlone as error:
             self.result.odd.append(str(error))
         except RegistryError as error:

@@ -55,9 +55,9 @@ class World:
         """A commit on a repo's main; model.pt stays in LFS storage."""
         return self.hub.commit(repo_id, files, lfs=("model.pt",))
 
-    def refresh(self, hours: float = 0, workers: int = 4) -> Refreshed:
+    def refresh(self, hours: float = 0, workers: int = 4, confirmed: bool = False) -> Refreshed:
         """Refresh, so many hours after the start."""
-        return refresh(self.folder, self.client, START + timedelta(hours=hours), workers)
+        return refresh(self.folder, self.client, START + timedelta(hours=hours), workers, confirmed=confirmed)
 
     def record(self, repo_id: str) -> ModelRecord:
         """The record of a repo, which must be there and valid."""
