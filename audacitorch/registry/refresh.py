@@ -124,6 +124,9 @@ class _Refresh:
             for key, repo_id in self.index.away_from_home(self.seen):
                 self.put(key, repo_id, lambda before: before)
             self.index.tidy()
+        for key, known in self.index.items() if complete else ():
+            if known.gone:
+                self.absences.forget(key)  # also if a run was killed between the record and the list of absences
         self.absences.save()
         self.stats.save(complete)
         self.result.odd.extend(self.index.notes)
@@ -190,7 +193,9 @@ class _Refresh:
         if self.stop.is_set() or self.failures_of[listed.author] >= _PATIENCE_WITH_AUTHOR:
             return None
         try:
-            return examine(self.hub, listed, self.index.record(listed.key), self.moment, self.readers)
+            with self.folder.writing():  # or it may be on its way to another place
+                known = self.index.record(listed.key)
+            return examine(self.hub, listed, known, self.moment, self.readers)
         except HubError as error:
             return error
 
