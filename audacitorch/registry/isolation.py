@@ -230,6 +230,7 @@ def _serve(pipe: Any, share: Optional[Share], memory_bytes: Optional[int]) -> No
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the parent's to answer
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    _let_go_of_the_server()
     if share is not None:
         take(share)
     _limit_memory(memory_bytes)
@@ -243,6 +244,17 @@ def _serve(pipe: Any, share: Optional[Share], memory_bytes: Optional[int]) -> No
             except Exception as error:
                 reply = json.dumps(["raised", f"{type(error).__name__}: {error}"])
             pipe.send_bytes(reply.encode())
+
+
+def _let_go_of_the_server() -> None:
+    """Close what keeps the server of processes alive: it ends with the first process, and this one ends with it."""
+    from multiprocessing import forkserver
+
+    server: Any = getattr(forkserver, "_forkserver", None)
+    alive = getattr(server, "_forkserver_alive_fd", None)
+    if isinstance(alive, int):
+        server._forkserver_alive_fd = None
+        os.close(alive)
 
 
 def _asking(pipe: Any) -> Ask:
