@@ -7,6 +7,7 @@ import time
 from typing import Any, Dict, List, Mapping, Optional
 
 from tests.github import routes
+from tests.github.description import Description
 from tests.github.faults import Fault, Faults, problem
 from tests.github.state import Caller, State
 from tests.hub.messages import Answer, Logged, Request
@@ -38,6 +39,7 @@ class LocalGitHub:
         self.state = State(full_name, files)
         self.faults = Faults()
         self.unexpected: List[str] = []
+        self.description = Description()
         self.tokens: Dict[str, Caller] = {}
         self._used = 0
         self._log: List[Logged] = []
@@ -90,8 +92,9 @@ class LocalGitHub:
         return shown
 
     def close(self) -> None:
-        """Stop the server."""
+        """Stop the server; what does not agree with GitHub's own description fails the test."""
         self._side.close()
+        assert not self.description.faults, "\n".join(self.description.faults[:20])
 
     def __enter__(self) -> LocalGitHub:
         return self
@@ -126,6 +129,8 @@ class LocalGitHub:
             if caller is None:
                 return problem(401, "Bad credentials")
         answer = routes.answer(self.state, request, caller)
+        if answer is not None and answer.status < 300:
+            self.description.look_at(request, answer)
         if answer is None:
             self.unexpected.append(f"{request.method} {request.target}")
             return problem(404, "Not Found")

@@ -37,7 +37,9 @@ def put_contents(call: Call) -> Answer:
         return problem(409, f"{path} does not match {body.get('sha')}")
     content = base64.b64decode(body["content"])
     state.branches[branch] = state.commit({path: content}, [state.branches[branch]], body["message"])
-    shown = {"content": state.content_json(path, state.files(branch)[path]), "commit": {"sha": state.branches[branch]}}
+    stored = state.content_json(path, state.files(branch)[path])
+    described = {name: value for name, value in stored.items() if name not in ("content", "encoding")}
+    shown = {"content": described, "commit": {"sha": state.branches[branch]}}
     return as_json(shown, 200 if known else 201)
 
 

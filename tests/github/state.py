@@ -231,8 +231,12 @@ class State:
         """A pull request as GitHub shows it."""
         pull = issue.pull or {}
         owner = self.full_name.partition("/")[0]
+        shown = self.issue_json(issue, base)
+        for name in ("pull_request", "state_reason", "comments"):
+            shown.pop(name, None)
         return {
-            **self.issue_json(issue, base),
+            **shown,
+            "url": f"{base}/repos/{self.full_name}/pulls/{issue.number}",
             "html_url": f"{base}/{self.full_name}/pull/{issue.number}",
             "head": {
                 "repo": {"full_name": self.full_name},
