@@ -15,6 +15,7 @@ from audacitorch.hosts import DEFAULT_HOST, Host
 from audacitorch.repo.digest import Digest
 from audacitorch.repo.model_repo import METADATA, MODEL, README, FolderRepo, TargetError
 from audacitorch.report.model import Report, Target
+from audacitorch.time_limit import time_limit
 from audacitorch.trial.plan import DEFAULT_MEMORY_BYTES, DEFAULT_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ class _Check:
         _require_known(self.options.ignore, rules)
         outcome = Outcome(could_not_run=[failure] if failure else [])
         facts = self.static_facts(outcome)
-        run_static_rules(facts, outcome)
+        with time_limit(self.options.timeout_seconds, "Judging the model's files"):
+            run_static_rules(facts, outcome)
         self.digest = Digest(self.repo, self.options.static)
         ended, trial = self.trial(session, facts, outcome)
         if isinstance(facts.archive, Archive) and not isinstance(trial, Unavailable) and trial.operators:
@@ -115,15 +117,20 @@ class _Check:
         )
 
     def collected(self, name: str, collect: Callable[[], Any], outcome: Outcome) -> Any:
-        """What a collector found. One that raises is our fault: its rules are skipped, and the others go on."""
+        """What a collector found. One that raises is our fault: its rules are skipped, and the others go on.
+
+        So is one that takes longer than ``--timeout``: readers take linear time, and this is the last resort.
+        """
         try:
-            return collect()
+            with time_limit(self.options.timeout_seconds, f"Reading the {name}"):
+                return collect()
         except TargetError:
             raise
         except OSError as error:
             raise TargetError(f"the {name} can't be read: {error.strerror}") from error
         except Exception as error:
-            outcome.could_not_run.append(CouldNotRun(name, f"{type(error).__name__}: {error}"))
+            told = str(error) if isinstance(error, AudacitorchError) else f"{type(error).__name__}: {error}"
+            outcome.could_not_run.append(CouldNotRun(name, told))
             return Unavailable(f"the {name} could not be read")
 
     def card(self) -> Card:

@@ -7,10 +7,14 @@ not be made. A model's fault is never 3, and ours never 1.
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import io
 import os
+import signal
 import sys
+import threading
+from types import FrameType
 from typing import List, Optional, TextIO
 
 from audacitorch.errors import AudacitorchError
@@ -32,6 +36,8 @@ COMMANDS = {
 
 NO_CHECK = 3
 INTERRUPTED = 130
+#: Too many open files or processes, no memory: nothing that the program or the model did wrong.
+_OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -42,6 +48,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # what a terminal has no letter for is written as its number
             stream.reconfigure(errors="backslashreplace")
+    _unwind_on_signals()
     try:
         return _dispatch(words)
     except KeyboardInterrupt:
@@ -51,6 +58,20 @@ def main(arguments: Optional[List[str]] = None) -> int:
         return 0
     except Exception as error:
         return _failed(error)
+
+
+def _unwind_on_signals() -> None:
+    """SIGTERM and SIGHUP end the program as an exit does: workers are ended and temporary folders removed."""
+
+    def end(number: int, _: Optional[FrameType]) -> None:
+        signal.signal(number, signal.SIG_IGN)  # a second one must not stop the cleaning up
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, end)
 
 
 def _nowhere() -> TextIO:
@@ -67,6 +88,9 @@ def _failed(error: Exception) -> int:
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("audacitorch"):
         package = visible(error.name.partition(".")[0])
         print(f"audacitorch: this needs the package {package}, which is not installed here", file=sys.stderr)
+        return NO_CHECK
+    if isinstance(error, OSError) and error.errno in _OUT_OF_RESOURCES:
+        print(f"audacitorch: this machine has run out of something: {visible(error.strerror)}", file=sys.stderr)
         return NO_CHECK
     import traceback
 

@@ -265,3 +265,74 @@ def test_importing_the_check_imports_no_torch() -> None:
 
     program = "import sys; sys.modules['torch'] = None; import audacitorch.check, audacitorch.commands.check"
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_reader_that_does_not_end_is_stopped_and_the_others_go_on(
+    good: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never_ends(*arguments: Any) -> Any:
+        while True:
+            pass
+
+    monkeypatch.setattr("audacitorch.archive.read_archive", never_ends)
+    report = checked(good, timeout_seconds=0.2)
+    assert report.could_not_run == (CouldNotRun("archive", "Reading the archive took longer than 0.2 s."),)
+    assert report.exit_status == 3
+
+
+def test_without_a_place_for_temporary_files_the_check_is_not_made(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(good / "nowhere"))
+    report = check(FolderRepo(good), Options(), worker_starter("process"))
+    assert report.exit_status == 3
+    assert "No temporary folder can be made" in report.could_not_run[0].error
+
+
+PROGRAM = """
+import sys
+from audacitorch.cli import main
+import audacitorch.trial.process as process
+begin = process.Worker.begin
+def told(self, plan):
+    begin(self, plan)
+    print("running", flush=True)
+process.Worker.begin = told
+sys.exit(main(["check", sys.argv[1], "--sandbox", "process"]))
+"""
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_leaves_neither_a_worker_nor_a_folder(name: str, tmp_path: Path) -> None:
+    import signal
+    import subprocess
+
+    folder, scratch = copy_of("endless-loop", tmp_path), tmp_path / "scratch"
+    scratch.mkdir()
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    command = [sys.executable, "-c", PROGRAM, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"running\n"
+        process.send_signal(getattr(signal, name))
+        assert process.wait(60) == 128 + getattr(signal, name)
+    assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.torch
+def test_with_too_few_open_files_the_check_is_not_made(good: Path) -> None:
+    import subprocess
+
+    command = f"ulimit -n 8; exec {sys.executable} -m audacitorch check {good} --sandbox process"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 3
+    assert "bug of audacitorch" not in done.stderr + done.stdout
+
+
+@pytest.mark.torch
+def test_a_run_without_walls_is_said_in_the_first_line(good: Path) -> None:
+    from audacitorch.report.content import headline
+
+    report = check(FolderRepo(good), Options(), worker_starter("none"))
+    assert report.trial is not None
+    assert report.trial["sandbox"]["kind"] == "none"
+    assert headline(report).endswith("(run without a sandbox).")

@@ -110,7 +110,11 @@ def _run(arguments: argparse.Namespace) -> int:
             return 1
         fields = read_metadata(repo.read(METADATA, MAX_BYTES)).fields
         limits = arguments.timeout, arguments.memory << 20, arguments.sample_format
-        renderers = [stack.enter_context(Renderer(start, repo.path(MODEL), fields, host, *limits)) for host in hosts]
+        shown = tuple((report.archive or {}).get("operators", ()))
+        renderers = [
+            stack.enter_context(Renderer(start, repo.path(MODEL), fields, host, *limits, operators=shown))
+            for host in hosts
+        ]
         if not renderers[0].analyzes:
             renderers = renderers[:1]  # hosts differ in how they read labels, and in nothing that an effect shows
         outputs = stack.enter_context(Outputs(arguments.force))

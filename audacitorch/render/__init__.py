@@ -107,11 +107,13 @@ class Renderer:
         seconds: float = DEFAULT_TIMEOUT_SECONDS,
         memory_bytes: int = DEFAULT_MEMORY_BYTES,
         sample_format: str = "float32",
+        operators: Optional[Tuple[str, ...]] = None,
     ) -> None:
         """``metadata`` are the fields of a metadata.json that passed its rules; ``seconds`` is the limit for a block.
 
         ``sample_format`` is the project's, a key of :data:`audacitorch.hosts.tracks.SAMPLE_FORMATS`: it decides about
-        the length of blocks.
+        the length of blocks. ``operators`` are those that the archive's code shows; a model that holds others raises
+        HiddenCode.
         """
         self.host = host
         self._metadata = metadata
@@ -125,6 +127,7 @@ class Renderer:
             host=host.name,
             seconds=seconds,
             memory_bytes=memory_bytes,
+            operators=operators,
         )
         self._conversation = Conversation(start_worker, plan)
 

@@ -71,7 +71,9 @@ def headline(report: Report) -> str:
         clauses.setdefault(word, []).append(host.title + _aside(report, host))
     said = "; ".join(f"{word} {' and '.join(titles)}" for word, titles in clauses.items())
     not_run = "" if was_run(report) or report.verdict == UNKNOWN else " (not run)"
-    return f"{said}: {name(report)}{not_run}."
+    sandbox = (report.trial or {}).get("sandbox")
+    open_ = " (run without a sandbox)" if isinstance(sandbox, dict) and sandbox.get("kind") == "none" else ""
+    return f"{said}: {name(report)}{not_run}{open_}."
 
 
 def _rank(report: Report, host: Host) -> Tuple[bool, bool]:

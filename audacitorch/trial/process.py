@@ -24,6 +24,8 @@ from audacitorch.trial.protocol import (
     PROTOCOL_VERSION,
     Event,
     EventReader,
+    HiddenCode,
+    Operators,
     OutOfTime,
     Ready,
     Refused,
@@ -91,6 +93,7 @@ class Worker:
         Raises:
             TrialUnavailable: the program can't be started.
         """
+        self._selector = selectors.DefaultSelector()
         try:
             self._process = subprocess.Popen(
                 command,
@@ -102,9 +105,9 @@ class Worker:
                 start_new_session=True,
             )
         except OSError as error:
+            self._selector.close()
             raise TrialUnavailable(f"{command[0]} can't be started: {error.strerror}.") from error
         self._ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        self._selector = selectors.DefaultSelector()
         for stream in (self._process.stdout, self._process.stderr):
             self._selector.register(stream, selectors.EVENT_READ)  # type: ignore[arg-type]
 
@@ -171,6 +174,8 @@ class Worker:
             raise TrialUnavailable(event.reason)
         if isinstance(event, Ready):
             check_ready(event)
+        elif isinstance(event, Operators) and event.hidden and self._plan and self._plan.task == "render":
+            raise HiddenCode(f"Torch compiled operators that the archive's code does not show: {event.hidden[0]}.")
         elif isinstance(event, Walls) and self._plan is not None:
             self.deadline = time.monotonic() + self._plan.seconds
 

@@ -41,6 +41,12 @@ class TrialUnavailable(AudacitorchError):
     exit_status = 3
 
 
+class HiddenCode(AudacitorchError):
+    """The model holds code that its archive does not show: it is not rendered with."""
+
+    exit_status = 1
+
+
 class OutOfTime(Exception):
     """The worker exceeded its deadline and was ended."""
 

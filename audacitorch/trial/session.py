@@ -41,7 +41,6 @@ from audacitorch.trial.protocol import (
 #: Makes a worker for a model, with a folder of its own for scratch: ``start(scratch, model)``.
 WorkerStarter = Callable[[str, str], Worker]
 
-SANDBOXES = ("auto", "process", "container")
 _DEBUG_SUFFIX = ".debug_pkl"
 #: Copying more than this to find a clearer message is not worth the wait.
 _LARGEST_COPY = 4 << 30
@@ -55,16 +54,18 @@ Kind = TypeVar("Kind", bound=Event)
 def worker_starter(sandbox: str = "auto") -> WorkerStarter:
     """What starts a worker in ``sandbox``; ``auto`` takes a process where Torch 1.9.0 is, and a container elsewhere.
 
+    ``none`` is a process without walls, which the report says in its first line.
+
     The starter, not this function, raises TrialUnavailable where that sandbox is not available.
     """
     python = torch_python()
-    if sandbox == "process" or (sandbox == "auto" and python is not None):
+    if sandbox in ("process", "none") or (sandbox == "auto" and python is not None):
         if python is None:
             return _unavailable(
                 f"Torch {TORCH_VERSION} is not installed here: run scripts/setup, or name a Python that has it in "
                 "AUDACITORCH_PYTHON, or use --sandbox container."
             )
-        return lambda scratch, model: Worker.in_process_sandbox(python, scratch, model)
+        return lambda scratch, model: Worker.in_process_sandbox(python, scratch, model, walls=sandbox != "none")
     from audacitorch.trial.container import ContainerWorker
 
     return ContainerWorker

@@ -185,3 +185,13 @@ class Syntax(nn.Module):
         x[..., :1] = x[:, None, -1:][:, 0]
         assert x.size(0) > 0, f"no channels in {x.size(0)}"
         return x * len(numbers)
+
+
+class MultipliesForEver(nn.Module):
+    """Computes with as many threads as there are."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.ones(400, 400)
+        while bool(x.sum() < 1e30):
+            y = torch.mm(y, y) * 1e-3
+        return x

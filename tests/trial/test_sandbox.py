@@ -137,3 +137,58 @@ def test_nothing_that_reaches_others_is_allowed():
     reaching = {"socket", "connect", "fork", "vfork", "execve", "ptrace", "kill", "tkill", "mount", "unlink", "rename"}
     assert not reaching & set(NUMBERS)
     assert not set(ALLOWED) & set(CONDITIONAL + MISSING)
+
+
+def test_every_thread_of_a_worker_is_locked_in_during_a_pass(tmp_path):
+    """Importing torch starts threads, and computing starts more: none of them is outside."""
+    import time
+    from pathlib import Path
+
+    torch = pytest.importorskip("torch")
+    from audacitorch.trial.plan import Plan, PlannedPass
+    from audacitorch.trial.protocol import Begin
+    from audacitorch.trial.session import worker_starter
+    from tests.trial import modules
+
+    model = tmp_path / "model.pt"
+    torch.jit.script(modules.MultipliesForEver().eval()).save(str(model))
+    plan = Plan(str(model), "waveform-to-waveform", 44100, False, passes=(PlannedPass("length", "noise", 2048),))
+    with worker_starter("process")(str(tmp_path), str(model)) as worker:
+        worker.begin(plan)
+        for event in worker.events():
+            if isinstance(event, Begin):
+                break
+        tasks = Path(f"/proc/{worker._process.pid}/task")
+        end = time.monotonic() + 30
+        while len(list(tasks.iterdir())) < 2 and time.monotonic() < end:
+            time.sleep(0.05)
+        states = [(task / "status").read_text() for task in tasks.iterdir()]
+    assert len(states) >= 2
+    assert [state for state in states if "Seccomp:\t2" not in state or "NoNewPrivs:\t1" not in state] == []
+
+
+def test_a_machine_without_walls_runs_nothing():
+    from audacitorch.trial import sandbox
+
+    open_ = {"landlock": None, "seccomp": False, "threads_without_walls": 0}
+    assert sandbox.missing_walls(open_) == ["Landlock", "seccomp"]
+    walled = {"landlock": 7, "seccomp": True, "threads_without_walls": 0}
+    assert sandbox.missing_walls(walled) == []
+    assert sandbox.missing_walls({**walled, "threads_without_walls": 1}) == ["walls around every thread"]
+    container = {"read_only": True, "capabilities": 0}
+    assert sandbox.missing_walls({**walled, "landlock": None, "container": container}) == []
+
+
+def test_a_worker_that_can_not_be_locked_in_refuses(tmp_path):
+    from audacitorch.trial.process import Worker, worker_environment
+    from audacitorch.trial.protocol import TrialUnavailable
+    from audacitorch.trial.session import torch_python
+
+    program = (
+        "import sys; from audacitorch.trial import sandbox, worker; "
+        "sandbox._restrict_files = lambda *_: None; worker.main()"
+    )
+    worker = Worker()
+    worker.start([torch_python(), "-c", program, "root", "model.pt", "walls"], str(tmp_path), worker_environment("/"))
+    with worker, pytest.raises(TrialUnavailable, match=r"no Landlock.*--sandbox container.*--sandbox none"):
+        list(worker.events())
