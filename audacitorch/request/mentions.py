@@ -23,22 +23,22 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _SSH = re.compile(r"(?:ssh://)?git@([^:/]+)[:/](.+)", re.IGNORECASE)
 _ID_LIKE = re.compile(r"[^\s/\\]+[/\\][^\s/\\]+")
 _SPACED_ID = re.compile(r"\s*@?([\w.-]+)\s*[/\\]\s*([\w.-]+(?:@[\w./-]+)?)\s*")
-#: Words with a slash between them that are no repo.
+#: Words with a slash between them that do not name a repo.
 _WORDS = frozenset(
     ("and/or", "n/a", "w/o", "w/out", "input/output", "in/out", "i/o", "mono/stereo", "on/off", "yes/no", "either/or")
 )
-#: First parts of the Hub's addresses that are no people.
+#: First parts of the Hub's addresses that are pages and not authors.
 _PAGES = frozenset(
     ("api", "blog", "chat", "collections", "docs", "enterprise", "join", "learn", "login", "models", "new", "papers")
 )
 _OF_OTHER_KINDS = {"datasets": "dataset", "spaces": "space"}
-#: Pages inside a repo whose address goes on with a revision.
+#: Pages inside a repo whose address continues with a revision.
 _INSIDE = ("blob", "resolve", "raw", "edit", "delete", "commit", "commits", "blame")
 
 
 @dataclass(frozen=True)
 class Mention:
-    """A repo that somebody named, and the revision, where they named one."""
+    """A repo that somebody named, and the revision, if they named one."""
 
     repo_id: str
     revision: Optional[str] = None
@@ -66,7 +66,7 @@ Mentioned = Union[Mention, Question]
 
 @dataclass
 class Mentions:
-    """What a text mentions: surely (addresses, ids in a field), loosely (words with a slash), and almost."""
+    """What a text mentions: certainly (addresses, ids in a field), possibly (words with a slash), and nearly."""
 
     text: str
     sure: Dict[str, Mention] = field(default_factory=dict)
@@ -141,7 +141,7 @@ def _apart(text: str) -> str:
 
 
 def _address(token: str, hosts: Collection[str]) -> Optional[Tuple[str, str]]:
-    """Host and path of an address; None where the token is none."""
+    """Host and path of an address; None if the token is not an address."""
     ssh = _SSH.fullmatch(token)
     if ssh:
         return ssh.group(1).lower(), ssh.group(2)

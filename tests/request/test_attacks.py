@@ -304,6 +304,7 @@ def future(**ahead: float) -> str:
 @pytest.mark.parametrize(
     "time",
     ["2024-02-30T10:00:00Z", "2999-01-01T00:00:00Z", "2024-05-01T10:00:00Z\n", "2024-13-01T10:00:00Z", future(hours=1)],
+    ids=["no such day", "in 2999", "line break", "no such month", "in an hour"],
 )
 def test_a_decision_has_a_real_time_that_is_not_in_the_future(time: str, triage: Triage, tmp_path: Path) -> None:
     made = triage.decide(Issue(1, "", f"### Repo ID\n\n{GOOD}\n"))
