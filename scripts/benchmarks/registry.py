@@ -29,7 +29,7 @@ EXAMPLE = ROOT / "examples" / "booster-net"
 LATENCY = 0.05
 START = datetime(2024, 5, 1, 10, 0, tzinfo=timezone.utc)
 NAMES = ("README.md", "metadata.json", "model.pt")
-PARTS = ("cold", "large", "listing", "trials")
+PARTS = ("cold", "bad", "large", "listing", "trials")
 #: The Hub's published limits for anonymous callers, in requests per window of 300 s.
 API_LIMIT, RESOLVER_LIMIT, WINDOW = 500, 3000, 300
 SPAWN = multiprocessing.get_context("spawn")
@@ -162,6 +162,69 @@ def bench_cold(repos: int, plain: int, scratch: Path) -> None:
             print(
                 f"{repos:,} repos, {again}: {len(hub.log())} requests (at most {limit}), {seconds:.2f} s, tree {same}"
             )
+
+
+def serve_bad(pipe: Any, healthy: int, bad: bool) -> None:
+    """The Hub's process with healthy repos and, if asked for, one of each bad kind."""
+    from tests.hub import LocalHub
+
+    with LocalHub(latency=LATENCY) as hub:
+        for number in range(healthy):
+            hub.add_repo(f"healthy/effect-{number:02d}", model_files(number), lfs=("model.pt",), tags=("audacity",))
+        for number, kind in enumerate(("hang", "drip", "error", "huge", "hog", "bomb") if bad else ()):
+            files = model_files(100 + number)
+            if kind == "huge":
+                files["metadata.json"] = b" " * 50_000_000
+            if kind == "bomb":
+                files["README.md"] = (
+                    b"---\ntags: [audacity]\na: &a [x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a]\nc: [*b,*b,*b]\n---\n"
+                )
+            hub.add_repo(f"bad{number}/{kind}", files, lfs=("model.pt",), tags=("audacity",))
+        hub.fault("stall", path="bad0/hang", times=None, at=0, seconds=600)
+        hub.fault("drip", path="bad1/drip", times=None, seconds=1.0)
+        hub.fault("server-error", path="bad2/error", times=None)
+        pipe.send(hub.url)
+        pipe.recv()
+
+
+def refresh_with_hostile_files(folder: str, url: str) -> None:
+    """A refresh in which reading the files of a repo called hog holds the interpreter's lock."""
+    from audacitorch.registry import examine
+    from tests.registry.bad_repos import hostile
+
+    examine.read_files = hostile
+    refresh_once(folder, url, 0.0)
+
+
+def _healthy(folder: Path) -> List[Path]:
+    return list((folder / "models").glob("healthy/*.json"))
+
+
+def bench_bad(healthy: int, scratch: Path) -> None:
+    """Healthy repos alone, and beside one of each bad kind: when the last of the healthy ones was written."""
+    seconds: Dict[bool, float] = {}
+    for bad in (False, True):
+        folder = scratch / f"bad-{bad}"
+        folder.mkdir()
+        ours, its = SPAWN.Pipe()
+        server = SPAWN.Process(target=serve_bad, args=(its, healthy, bad), daemon=True)
+        server.start()
+        start = time.time()
+        runner = SPAWN.Process(target=refresh_with_hostile_files, args=(str(folder), ours.recv()))
+        runner.start()
+        written = _healthy(folder)
+        while len(written) < healthy and runner.is_alive():
+            time.sleep(0.02)
+            written = _healthy(folder)
+        seconds[bad] = max((path.stat().st_mtime for path in written), default=0.0) - start
+        count = len(written)
+        runner.join()
+        all_of_it = time.time() - start
+        beside = ", beside one of each bad kind" if bad else ""
+        print(f"{count} of {healthy} healthy repos written after {seconds[bad]:.2f} s{beside}; all: {all_of_it:.1f} s")
+        ours.send(None)
+        server.join(5)
+    print(f"  ratio: {seconds[True] / seconds[False]:.2f} (at most 2)")
 
 
 def _kind(side: str, path: str) -> str:
@@ -319,6 +382,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         parts: Dict[str, Callable[[Path], None]] = {
             "cold": partial(bench_cold, options.repos, options.plain or options.repos),
+            "bad": partial(bench_bad, 20),
             "large": partial(bench_large, options.megabytes),
             "listing": partial(bench_listing, options.listing),
             "trials": partial(bench_trials, options.models),
