@@ -76,15 +76,17 @@ def _merge_records(ours: ModelRecord, theirs: ModelRecord) -> ModelRecord:
 
 
 def _merge_histories(one: Tuple[Mapping[str, Any], ...], other: Tuple[Mapping[str, Any], ...]) -> Tuple[Any, ...]:
-    """Every event once: of one that both found out, the earlier."""
-    found: Dict[str, Mapping[str, Any]] = {}
-    for event in sorted((*one, *other), key=lambda event: str(event["date"])):
-        alike = json.dumps({**event, "date": ""}, sort_keys=True)
-        before = found.get(alike)
-        if before is None or (event in one) == (before in one):
-            alike = alike if before is None else f"{alike} {event['date']}"
-            found[alike] = event
-    return tuple(sorted(found.values(), key=lambda event: str(event["date"])))[-MOST_EVENTS:]
+    """Every event once; of what both found out at different times, the earlier."""
+    merged = [event for event in one if event in other]
+    only = [event for event in one if event not in other]
+    for event in (event for event in other if event not in one):
+        twin = next((mine for mine in only if {**mine, "date": ""} == {**event, "date": ""}), None)
+        if twin is None:
+            merged.append(event)
+        else:
+            only.remove(twin)
+            merged.append(min(twin, event, key=lambda found: str(found["date"])))
+    return tuple(sorted((*merged, *only), key=lambda event: str(event["date"])))[-MOST_EVENTS:]
 
 
 def _merge_lists(base: List[Any], ours: List[Any], theirs: List[Any]) -> List[Any]:
