@@ -73,7 +73,8 @@ def headline(report: Report) -> str:
     not_run = "" if was_run(report) or report.verdict == UNKNOWN else " (not run)"
     sandbox = (report.trial or {}).get("sandbox")
     open_ = " (run without a sandbox)" if isinstance(sandbox, dict) and sandbox.get("kind") == "none" else ""
-    return f"{said}: {name(report)}{not_run}{open_}."
+    unavailable = next((f" {failed.error}" for failed in report.could_not_run if failed.rule == "trial"), "")
+    return f"{said}: {name(report)}{not_run}{open_}.{unavailable}"
 
 
 def _rank(report: Report, host: Host) -> Tuple[bool, bool]:

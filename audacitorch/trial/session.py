@@ -61,14 +61,31 @@ def worker_starter(sandbox: str = "auto") -> WorkerStarter:
     python = torch_python()
     if sandbox in ("process", "none") or (sandbox == "auto" and python is not None):
         if python is None:
-            return _unavailable(
-                f"Torch {TORCH_VERSION} is not installed here: run scripts/setup, or name a Python that has it in "
-                "AUDACITORCH_PYTHON, or use --sandbox container."
-            )
+            return _unavailable(no_torch())
         return lambda scratch, model: Worker.in_process_sandbox(python, scratch, model, walls=sandbox != "none")
     from audacitorch.trial.container import ContainerWorker
 
-    return ContainerWorker
+    if sandbox == "container":
+        return ContainerWorker
+
+    def start(scratch: str, model: str) -> Worker:
+        try:
+            return ContainerWorker(scratch, model)
+        except TrialUnavailable as error:
+            raise TrialUnavailable(f"{no_torch()} The container: {error}") from error
+
+    return start
+
+
+def no_torch() -> str:
+    """That Torch 1.9.0 is missing, which Torch there is instead, and what can be done, the easiest first."""
+    version = _torch_version_file()
+    found = re.search(r"__version__ = '([\w.+-]+)'", version.read_text("utf-8")) if version is not None else None
+    instead = f", only Torch {found.group(1)}" if found is not None else ""
+    return (
+        f"Torch {TORCH_VERSION} is not here{instead}: check without running the model (--static), run it in a "
+        "container (--sandbox container), or install it with scripts/setup (or name its Python in AUDACITORCH_PYTHON)."
+    )
 
 
 def _unavailable(reason: str) -> WorkerStarter:
@@ -86,11 +103,16 @@ def torch_python() -> Optional[str]:
     named = os.environ.get("AUDACITORCH_PYTHON")
     if named:
         return named
+    version = _torch_version_file()
+    return sys.executable if version is not None and f"'{TORCH_VERSION}" in version.read_text("utf-8") else None
+
+
+def _torch_version_file() -> Optional[Path]:
     spec = importlib.util.find_spec("torch")
     if spec is None or spec.origin is None:
         return None
     version = Path(spec.origin).with_name("version.py")
-    return sys.executable if version.is_file() and f"'{TORCH_VERSION}" in version.read_text() else None
+    return version if version.is_file() else None
 
 
 class TrialSession:

@@ -350,3 +350,16 @@ def test_no_line_break_is_shown_as_two_letters() -> None:
         shown = render(report)
         assert "\\\\n" not in shown
         assert name in ("json", "sarif") or "\\n" not in shown, name
+
+
+def test_every_format_of_the_table_is_tried_here_and_offered_on_the_command_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from audacitorch.cli import main
+    from audacitorch.report.formats import FORMATS
+
+    modules = {render.__module__.rpartition(".")[2] for render in RENDERERS.values()}
+    assert {chosen.module for chosen in FORMATS.values()} <= modules
+    with pytest.raises(SystemExit):
+        main(["check", "--help"])
+    assert f"--format {{{','.join(FORMATS)}}}" in capsys.readouterr().out

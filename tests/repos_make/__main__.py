@@ -1,10 +1,14 @@
-"""Write tests/repos again from the tables; see the package's docstring."""
+"""Write tests/repos again from the tables, or what a check finds in one folder into its expect.json.
+
+Folders that no table has were put there by hand and are left alone.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import List
 
@@ -43,14 +47,32 @@ def write(fixture: Fixture, repos: Path) -> None:
             (folder / name).write_bytes(content)
 
 
+def write_expectation(folder: Path) -> None:
+    """What a check finds in ``folder`` now, for its author to read and keep."""
+    from audacitorch.check import Options, check
+    from audacitorch.repo.model_repo import FolderRepo
+    from audacitorch.trial.session import worker_starter
+
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch) / folder.name
+        shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("expect.json"))
+        (copy / ".gitattributes").write_text("*.pt filter=lfs diff=lfs merge=lfs -text\n", encoding="utf-8")
+        report = check(FolderRepo(copy), Options(static=True), worker_starter()).to_json()
+    kept = [{key: found[key] for key in ("rule", "severity", "hosts", "message")} for found in report["findings"]]
+    expect = {"static": True, "lfs": True, "findings": kept}
+    (folder / "expect.json").write_text(json.dumps(expect, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(f"{folder / 'expect.json'}: {', '.join(found['rule'] for found in kept) or 'nothing found'}")
+
+
 def main() -> int:
-    """Write all folders and take away those that no table has."""
+    """Write all folders of the tables; with ``--expect NAME``, what is expected of a folder put there by hand."""
+    if sys.argv[1:2] == ["--expect"]:
+        for name in sys.argv[2:]:
+            write_expectation(REPOS / name)
+        return 0
     fixtures = all_fixtures()
     for fixture in fixtures:
         write(fixture, REPOS)
-    for folder in REPOS.iterdir():
-        if folder.name not in {fixture.name for fixture in fixtures}:
-            shutil.rmtree(folder)
     print(f"{len(fixtures)} model repos in {REPOS}")
     return 0
 
