@@ -25,6 +25,8 @@ from audacitorch.trial.session import WorkerStarter
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+#: How a message of TorchScript begins whose last line has the reason.
+_TORCHSCRIPT_STACK = "The following operation failed in the TorchScript interpreter"
 #: Of many failed blocks so many are described.
 _MOST_FAILURES = 20
 
@@ -49,12 +51,14 @@ class Rendering:
     notes: List[str] = field(default_factory=list)
     elapsed: float = 0.0
 
-    def failed_at(self, start: int, samples: int, reason: str) -> None:
-        """Note that a block failed."""
+    def failed_at(self, start: int, samples: int, message: str) -> None:
+        """Note that a block failed; of a message with a stack of calls only the reason is kept."""
+        lines = message.strip().splitlines() or ["no reason was given"]
+        reason = lines[-1 if lines[0].startswith(_TORCHSCRIPT_STACK) else 0].strip().rstrip(".")
         self.failed += 1
         if self.failed <= _MOST_FAILURES:
             where = f"The block at {start / self.track.audio.rate:.2f} s ({samples:,} samples)"
-            self.failures.append(f"{where} failed: {reason}")
+            self.failures.append(f"{where} failed: {reason}.")
 
     def to_json(self) -> Dict[str, Any]:
         """What came of the track, for programs."""
@@ -204,7 +208,7 @@ class Renderer:
             try:
                 result.add(answer, start, samples)
             except ValueError as error:
-                rendering.failed_at(start, samples, f"{error}.")
+                rendering.failed_at(start, samples, str(error))
                 return False
             advance(samples / track.audio.rate)
         rendering.notes += odd.notes()
