@@ -87,6 +87,7 @@ def _terminate(number: int, frame: object) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from audacitorch.check import Options, check
     from audacitorch.render import Renderer
+    from audacitorch.render.conversation import started_early
     from audacitorch.render.staging import Outputs
     from audacitorch.repo.metadata_file import MAX_BYTES, read_metadata
     from audacitorch.repo.model_repo import METADATA, MODEL
@@ -99,8 +100,9 @@ def _run(arguments: argparse.Namespace) -> int:
     start = worker_starter(arguments.sandbox)
     with ExitStack() as stack:
         repo = stack.enter_context(opened_repo(arguments.target, arguments.endpoint))
+        start = started_early(start, repo.path(MODEL), stack)
         asked = HOSTS if arguments.host == ALL_HOSTS else (host_named(arguments.host),)
-        report = check(repo, Options(hosts=asked, static=True), start)
+        report = check(repo, Options(hosts=asked, static=True), start)  # while the worker imports Torch
         errors = [finding for finding in report.findings if finding.severity == ERROR]
         hosts = [host for host in asked if not any(host in error.hosts for error in errors)]
         for error in errors:

@@ -248,6 +248,10 @@ class _NotFinite:
     def count(self, block: NDArray[Any], start: int) -> None:
         import numpy as np
 
+        with np.errstate(all="ignore"):
+            total = block.sum()
+        if np.isfinite(total):  # the rule, and many times faster than looking at each sample
+            return
         odd = np.count_nonzero(~np.isfinite(block), axis=1)
         if odd.any():
             self._first = self._first if self._samples else start + int(odd.argmax())

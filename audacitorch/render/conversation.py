@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, Any, Optional, Type
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, List, Optional, Type
 
 from audacitorch.trial.observations import Failure
 from audacitorch.trial.plan import Plan
 from audacitorch.trial.process import Worker
-from audacitorch.trial.protocol import Block, Event, Loaded, LoadFailed, OutOfTime
+from audacitorch.trial.protocol import Block, Event, Loaded, LoadFailed, OutOfTime, TrialUnavailable
 from audacitorch.trial.session import WorkerStarter, scratch_folder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+def started_early(start_worker: WorkerStarter, model: Path, stack: ExitStack) -> WorkerStarter:
+    """A starter whose first worker is started now and imports Torch meanwhile; ``stack`` ends it.
+
+    Where it can't be started, the error comes when a worker is asked for.
+    """
+    ready: List[Worker] = []
+    with suppress(TrialUnavailable):
+        scratch = stack.enter_context(scratch_folder())
+        ready.append(stack.enter_context(start_worker(scratch, os.path.abspath(model))))
+
+    def start(scratch: str, model: str) -> Worker:
+        return ready.pop() if ready else start_worker(scratch, model)
+
+    return start
 
 
 class Conversation:
