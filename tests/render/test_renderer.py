@@ -46,9 +46,7 @@ def test_a_block_that_raises_becomes_silence_in_as_many_tracks_as_the_input_has_
     assert len(first) == len(second) == 262144 + 10
     assert not first[262144:].any()
     assert rendering.failed == 1
-    assert rendering.failures == [
-        "The block at 5.94 s (10 samples) failed: RuntimeError: too few samples."
-    ]
+    assert rendering.failures == ["The block at 5.94 s (10 samples) failed: RuntimeError: too few samples."]
     mono = render_clip(tmp_path, modules.NeedsLength(1000), noise(262144 + 10), {**metadata, "labels": ["first"]})
     assert [len(samples) for samples in samples_of(mono.written)] == [262144 + 10]
 
