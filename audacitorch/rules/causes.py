@@ -146,7 +146,7 @@ def told(message: str) -> str:
     """What a TorchScript error says was wrong: its last line that names an error, without dumps of tensors."""
     lines = without_tensors(message[-_LONGEST_READ:]).splitlines()
     telling = [index for index, line in enumerate(lines) if _RAISED.match(line)]
-    said = lines[telling[-1] :] if telling else lines[:1]
+    said = lines[telling[-1] :] if telling else [line for line in lines if line.strip()][:1]
     text = " ".join(line.strip() for line in said if line.strip()) or "no message"
     return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "…"
 

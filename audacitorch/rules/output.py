@@ -80,7 +80,7 @@ def _labels_shape(done: Pass, output: Output) -> Optional[str]:
     "start to the timestamps in place, which fails for integers.",
     hint="Return waveform.float(), and timestamps.float().",
     severity=ERROR,
-    after=("output-type",),
+    after=("output-type", "device-in-code"),
 )
 def output_dtype(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     effect = effect_type_of(metadata) == EFFECT
