@@ -29,8 +29,6 @@ _NEWER_DEBUG = b"FORMAT_WITH_STRING_TABLE"
 _LARGEST_DEBUG = 16 << 20
 _DEBUG = ".debug_pkl"
 _VERSIONS = (".data/version", "version")
-#: A class of C++ code that 1.9.0 lacks, for ``torch.profiler.record_function``.
-_RECORD = "__torch__.torch.classes.profiler._RecordFunction"
 #: Members that newer versions add and 1.9.0 never looks for.
 _NOT_NEEDED = ("byteorder", ".data/serialization_id", ".format_version", ".storage_alignment")
 
@@ -117,11 +115,11 @@ class _Planner:
 
     def without_records(self, name: str, text: str) -> str:
         """The profiler's records are a class that 1.9.0 lacks; tensors take their place, and nothing is recorded."""
-        if _RECORD not in text:
-            if self.module_of(name) == _RECORD.rpartition(".")[0]:
+        if equivalents.RECORD not in text:
+            if self.module_of(name) == equivalents.RECORD.rpartition(".")[0]:
                 self.result.left_out.add(name)
             return text
-        changed = text.replace(_RECORD, "Tensor")
+        changed = text.replace(equivalents.RECORD, "Tensor")
         self.result.contents[name] = changed.encode()
         return changed
 

@@ -20,6 +20,8 @@ from audacitorch.facts import Archive, Facts, Repo, Unavailable
 from audacitorch.findings import ERROR, Finding
 from audacitorch.hosts import DEFAULT_HOST
 
+#: Rules about what a model is for Audacity, not about what Torch 1.9.0 takes.
+_ABOUT_MODELS = ("forward-signature", "device-in-code", "training-mode")
 #: Problems with code that leave something unseen: such an archive is not rewritten.
 _DTYPE_HINT = "Convert the tensors before you export the model, for instance with x.to(torch.int32)."
 _UNSEEN = ("damaged", "too-large", "unusual")
@@ -100,7 +102,8 @@ def _convert(file: BinaryIO, size: int, model: Path, output: Path) -> Backported
         try:
             with open(handle, "wb") as written:
                 _write(file, members, plan, written)
-            remaining = (*_judge(Path(name), plan), *_refused(plan))
+            judged = _judge(Path(name), plan)
+            remaining = (*judged, *_refused(plan, any(found.rule == "weights-dtype" for found in judged)))
             os.chmod(name, 0o644)
             os.replace(name, output)
         except BaseException:
@@ -118,12 +121,13 @@ def _place(plan: Plan, name: str, line: int) -> str:
     return f"{name[len(plan.top) :]}:{line}"
 
 
-def _refused(plan: Plan) -> Iterator[Finding]:
+def _refused(plan: Plan, weights_told: bool) -> Iterator[Finding]:
+    """Dtypes that no rule about archives looks at: those that the code asks for, and those of constants."""
     for name, remark in plan.rewritten.remarks:
         if remark.refused:
             message = f"{_place(plan, name, remark.line)}: {remark.operator} is called {remark.clause}."
             yield Finding("unknown-dtype", ERROR, (DEFAULT_HOST,), message, _DTYPE_HINT, "model.pt")
-    for name, dtypes in plan.unknown_dtypes.items():
+    for name, dtypes in plan.unknown_dtypes.items() if not weights_told else ():
         message = f"{name} holds tensors of {', '.join(dtypes)}, which Torch 1.9.0 has no storage for."
         yield Finding("unknown-dtype", ERROR, (DEFAULT_HOST,), message, _DTYPE_HINT, "model.pt")
 
@@ -185,7 +189,11 @@ def _judge(path: Path, plan: Plan) -> Tuple[Finding, ...]:
     missing = Unavailable("only the archive is looked at")
     facts = Facts(Repo(source="folder"), missing, missing, archive, missing)
     outcome = Outcome()
-    run_rules([rule for rule in all_rules().values() if set(rule.needs) == {"archive"}], facts, outcome)
+    run_rules(
+        [rule for rule in all_rules().values() if set(rule.needs) == {"archive"} and rule.name not in _ABOUT_MODELS],
+        facts,
+        outcome,
+    )
     errors = [found for found in outcome.findings if found.severity == ERROR and DEFAULT_HOST in found.hosts]
     if outcome.could_not_run:
         raise RuntimeError(f"a rule could not run: {outcome.could_not_run[0]}")

@@ -19,7 +19,7 @@ import ast
 import re
 from functools import cache
 from pathlib import Path
-from typing import Dict, Iterable, List, NamedTuple, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from audacitorch.archive import schemas
 from audacitorch.archive.inference import Arguments, Inference
@@ -27,11 +27,14 @@ from audacitorch.archive.names import annotation
 from audacitorch.archive.schemas import Formal, Schema
 from audacitorch.archive.source import Source
 from audacitorch.archive.types import NO, UNKNOWN, Type
+from audacitorch.facts import Archive, Call
 
 _DATA = Path(__file__).parent.parent / "data"
 #: How the functions name their own member; the name is changed where an archive has such a member already.
 MODULE = "audacitorch_backport"
 
+#: A class of C++ code that 1.9.0 lacks, for ``torch.profiler.record_function``.
+RECORD = "__torch__.torch.classes.profiler._RecordFunction"
 #: An argument that may have any value.
 ANYTHING = object()
 #: Arguments that came after 1.9.0, and the values (as Python has them) with which a call means the same without.
@@ -216,6 +219,40 @@ class Typed(Inference):
 def rewritten_operators() -> frozenset[str]:
     """The operators for which something is known to be done, if not with every argument that they can have."""
     return frozenset((*NEWER_ARGUMENTS, *RENAMED, *(operator for _, operator in _by_purpose())))
+
+
+def would_fix(archive: Archive) -> bool:
+    """Whether a backport would leave nothing that 1.9.0 does not take, as far as calls and types tell.
+
+    Values are not looked at: an argument that came later may have one for which no way is known.
+    """
+    calls = all(_would_fix_call(call, archive.format_version) for call in archive.calls)
+    known = schemas.type_names() | schemas.custom_classes() | {"Union", "Capsule", RECORD}
+    return calls and all(used.name in known or not _is_foreign(used.name) for used in archive.types)
+
+
+def _is_foreign(name: str) -> bool:
+    return "." not in name or name.startswith("__torch__.torch.classes.")
+
+
+def _would_fix_call(call: Call, version: Optional[int]) -> bool:
+    if call.operator.startswith("profiler::_record_function_"):
+        return True
+    if call.operator.partition("::")[0] not in schemas.namespaces():
+        return False
+    operator = schemas.effective(call.operator, version)
+    given = call.arguments
+    if operator in schemas.operators() and (given is None or schemas.match(operator, given).verdict != NO):
+        return True
+    if call.operator in RENAMED or given is None:
+        return call.operator in rewritten_operators()
+    dropped = NEWER_ARGUMENTS.get(call.operator, {})
+    position = POSITIONS.get(call.operator, (-1, ""))[0]
+    kept = tuple(one for index, one in enumerate(given) if one.keyword not in dropped and index != position)
+    if len(kept) < len(given) and schemas.match(operator, kept).verdict != NO:
+        return True
+    names = (*replacing(call.operator), *raising(call.operator))
+    return any(schemas.fits(schema_of(name), given) != NO for name in names)
 
 
 def schema_of(function: str) -> Schema:

@@ -44,15 +44,25 @@ def _details(call: Call, nearest: str = "") -> Dict[str, object]:
     return details
 
 
-def _instead(operator: str) -> Optional[str]:
+def _instead(operator: str, fixes_all: bool) -> Optional[str]:
     """What to do about a call of this operator, where that is known; None leaves it to the rule's own hint."""
     from audacitorch.backport.equivalents import rewritten_operators
 
     advice = schemas.advice().get(operator)
     if operator not in rewritten_operators():
         return None if advice is None else f"Instead, {advice}."
-    backport = "run 'audacitorch backport', which rewrites such calls (docs/exporting.md)"
-    return f"Run {backport[4:]}." if advice is None else f"Instead, {advice}; or {backport}."
+    what = (
+        "every call of this model that 1.9.0 does not take" if fixes_all else "such calls, but not all of this model's"
+    )
+    backport = f"run 'audacitorch backport', which rewrites {what} (docs/backport.md)"
+    return f"R{backport[1:]}." if advice is None else f"Instead, {advice}; or {backport}."
+
+
+def _backport_fixes_all(archive: Archive) -> bool:
+    """Whether a backport would do away with every finding of this kind."""
+    from audacitorch.backport.equivalents import would_fix
+
+    return would_fix(archive)
 
 
 def _nearest_operator(operator: str) -> Optional[str]:
@@ -77,6 +87,7 @@ def _is_known(call: Call, archive: Archive) -> bool:
 )
 def unknown_operator(archive: Archive) -> Iterator[Problem]:
     nearest: Dict[str, Optional[str]] = {}
+    fixes_all: Optional[bool] = None
     for call in archive.calls:
         if call.operator.partition("::")[0] not in schemas.namespaces() or _is_known(call, archive):
             continue
@@ -84,11 +95,11 @@ def unknown_operator(archive: Archive) -> Iterator[Problem]:
             nearest[call.operator] = _nearest_operator(call.operator) if len(nearest) < MAX_NEAREST else None
         near = nearest[call.operator]
         schema = schemas.operators()[near][0] if near else ""
+        fixes_all = _backport_fixes_all(archive) if fixes_all is None else fixes_all
         also = f"; the nearest it has is {schema}" if schema else ""
         message = f"{_place(call)}: Torch 1.9.0 has no operator {call.operator}{also}."
-        yield Problem(
-            message, MODEL, hint=_instead(call.operator), details={**_details(call, schema), **_cause(archive)}
-        )
+        details = {**_details(call, schema), **_cause(archive)}
+        yield Problem(message, MODEL, hint=_instead(call.operator, fixes_all), details=details)
 
 
 @rule(
@@ -98,6 +109,7 @@ def unknown_operator(archive: Archive) -> Iterator[Problem]:
     severity=ERROR,
 )
 def operator_arguments(archive: Archive) -> Iterator[Problem]:
+    fixes_all: Optional[bool] = None
     for call in archive.calls:
         if call.arguments is None or not call.called or not _is_known(call, archive):
             continue
@@ -111,8 +123,9 @@ def operator_arguments(archive: Archive) -> Iterator[Problem]:
                 f"{_place(call)}: {call.operator}({given}) fits no schema of Torch 1.9.0; "
                 f"the nearest is {match.nearest}, but {match.reason}."
             )
+            fixes_all = _backport_fixes_all(archive) if fixes_all is None else fixes_all
             details = {**_details(call, match.nearest), **_cause(archive)}
-            yield Problem(message, MODEL, hint=_instead(call.operator), details=details)
+            yield Problem(message, MODEL, hint=_instead(call.operator, fixes_all), details=details)
 
 
 @rule(
@@ -137,7 +150,8 @@ def custom_operator(archive: Archive) -> Iterator[Problem]:
 @rule(
     title="Torch 1.9.0 knows every type that the model names",
     reason="Annotations may name types that came after 1.9.0; the load ends there.",
-    hint="Export the model with Torch 1.9.0, or annotate with types that it has.",
+    hint="Run 'audacitorch backport', which copies a function for each type that it is called with, or annotate with "
+    "types that Torch 1.9.0 has.",
     severity=ERROR,
 )
 def unknown_type(archive: Archive) -> Iterator[Problem]:

@@ -1,0 +1,33 @@
+"""docs/backport.md: every operator that PyTorch gained has an equivalent or a reason, and the tables are fresh."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from audacitorch.backport.equivalents import DIFFERS, functions, rewritten_operators
+
+ROOT = Path(__file__).parents[2]
+NEWER = json.loads((ROOT / "tests" / "data" / "backport" / "newer-operators.json").read_text(encoding="utf-8"))
+PAGE = (ROOT / "docs" / "backport.md").read_text(encoding="utf-8")
+
+
+def test_the_tables_are_fresh():
+    """``scripts/make-backport-table`` makes them so."""
+    program = "import sys; from runpy import run_path; print(run_path(sys.argv[1])['page'](), end='')"
+    script = str(ROOT / "scripts" / "make-backport-table")
+    done = subprocess.run([sys.executable, "-c", program, script], capture_output=True, text=True, check=True)
+    assert done.stdout == PAGE
+
+
+def test_every_newer_operator_is_in_the_page():
+    assert len(NEWER) > 400
+    for operator in {*NEWER, *rewritten_operators(), *DIFFERS}:
+        assert f"`{operator}`" in PAGE
+
+
+def test_functions_stand_for_operators_that_there_are():
+    spaces = {operator.partition("::")[0] for function in functions().values() for operator in function.operators}
+    assert spaces == {"aten", "prim", "profiler"}
