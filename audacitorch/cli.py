@@ -18,7 +18,6 @@ from types import FrameType
 from typing import List, Optional, TextIO
 
 from audacitorch.errors import AudacitorchError
-from audacitorch.hosts import TORCH_VERSION
 from audacitorch.version import __version__
 
 COMMANDS = {
@@ -100,14 +99,23 @@ def _failed(error: Exception) -> int:
     return NO_CHECK
 
 
+class _Version(argparse.Action):
+    """--version: the hosts, which name Torch, are imported for it alone, so that --help starts fast."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from audacitorch.hosts import TORCH_VERSION
+
+        print(f"audacitorch {__version__} (for Torch {TORCH_VERSION})")
+        parser.exit()
+
+
 def _dispatch(words: List[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="audacitorch",
         description="Wrap, test and publish PyTorch audio models for Audacity.",
         epilog="Exit status: 0 compatible, 1 problems found, 2 wrong call or unreadable target, 3 no check was made.",
     )
-    version = f"audacitorch {__version__} (for Torch {TORCH_VERSION})"
-    parser.add_argument("--version", action="version", version=version)
+    parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     named = next((word for word in words if not word.startswith("-")), None)
     for name, summary in COMMANDS.items():

@@ -103,13 +103,6 @@ def _fields_there_or_not() -> List[Fixture]:
             samplerate=44100,
         ),
         _fields(
-            "one-description-for-two",
-            error(missing, message="`short_description` is missing"),
-            error(missing, message="`long_description` is missing"),
-            note("metadata-unknown-field", message='"description"'),
-            description="Boosts the volume.", short_description=GONE, long_description=GONE,
-        ),
-        _fields(
             "rename-to-what-is-there",
             note("metadata-unknown-field", message='"model_long_description"'),
             note("placeholder-text", message="`long_description` is empty"),
@@ -133,7 +126,6 @@ def _values() -> List[Fixture]:
             error("metadata-field-value", message="Waveform-To-Waveform"),
             effect_type="Waveform-To-Waveform",
         ),
-        _fields("placeholder-description", note("placeholder-text", message='"TODO"'), short_description="TODO"),
         _fields("label-twice", warning("duplicate-labels", message='2 of the labels'), labels=["out", "out"]),
         _fields("tag-twice", error("metadata-field-value", message="repeats", **for_alphas), tags=["a", "a"]),
         _fields("domain-unknown-in-domains", warning("metadata-domain-unknown", message="noise", **for_spec),
