@@ -227,7 +227,7 @@ def timestamps_range(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     reason="Every block is labelled by itself: what lies across a border becomes two labels.",
     hint="Nothing to fix: tell users that long labels may come in pieces.",
     severity=NOTE,
-    after=_WELL_FORMED,
+    after=(*_WELL_FORMED, "timestamps-unit"),
 )
 def label_seams(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     require(metadata, ANALYZER)

@@ -42,8 +42,6 @@ from audacitorch.trial.protocol import (
 WorkerStarter = Callable[[str, str], Worker]
 
 _DEBUG_SUFFIX = ".debug_pkl"
-#: Copying more than this to find a clearer message is not worth the wait.
-_LARGEST_COPY = 4 << 30
 _LONGEST_NATIVE_MESSAGE = 4000
 #: Shorter passes, in samples of the track, tell nothing about a model's speed.
 _LONG_ENOUGH = 65536
@@ -297,9 +295,8 @@ def copy_without_debug(model: Path, copy: Path) -> bool:
 
     try:
         size = model.stat().st_size
-        if size > _LARGEST_COPY:
-            return False
         with model.open("rb") as source, copy.open("wb") as target:
-            return copy_without(source, size, target, lambda name: name.endswith(_DEBUG_SUFFIX)) > 0
+            removed = copy_without(source, size, target, lambda name: name.lower().endswith(_DEBUG_SUFFIX))
     except (OSError, NotAZip, MemberError):
         return False
+    return removed > 0

@@ -162,8 +162,7 @@ def _labelers() -> List[Fixture]:
         _labeler_of("labeler-that-needs-101-samples", modules.LabelerThatNeedsLength(_SURE, _STEPS), PROBABILITIES,
                     error("short-input", message="has 101 samples")),
         _labeler_of("timestamps-in-milliseconds", modules.LabelerInMilliseconds(_SURE, _STEPS), PROBABILITIES,
-                    error("timestamps-unit", message="these look like milliseconds"),
-                    note("label-seams", message="of the labels")),
+                    error("timestamps-unit", message="these look like milliseconds")),
         _labeler("logits-for-probabilities", _SURE * 9, _STEPS, warning("probabilities-range", message="0 to 9")),
     ]  # fmt: skip
 
