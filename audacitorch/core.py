@@ -65,13 +65,13 @@ def check_labels(labels: Tensor, timestamps: Tensor) -> Tuple[Tensor, Tensor]:
 
 def _traceable(check: Callable[..., Any]) -> Callable[..., Any]:
     """The check itself, or its compiled form where a trace is being recorded: that one stays in the trace as a call."""
-    tracing = torch._C._get_tracing_state() is not None  # type: ignore[attr-defined]
+    tracing = torch._C._get_tracing_state() is not None
     return _compiled(check) if tracing else check
 
 
 @cache
 def _compiled(check: Callable[..., Any]) -> Callable[..., Any]:
-    compiled: Callable[..., Any] = torch.jit.script(check)  # type: ignore[attr-defined,no-untyped-call]
+    compiled: Callable[..., Any] = torch.jit.script(check)
     return compiled
 
 
@@ -111,7 +111,7 @@ class WaveformToWaveformBase(AudacityModel):
             ValueError: input or output has another shape; in a saved file, torch.jit.Error with the same text.
             TypeError: ``do_forward_pass`` did not return one Tensor.
         """
-        if torch.jit.is_scripting():  # type: ignore[attr-defined]
+        if torch.jit.is_scripting():
             return check_waveform(self.do_forward_pass(check_input(x)))
         else:  # noqa: RET505 - a branch that is not compiled
             output = self.do_forward_pass(_traceable(check_input)(x))
@@ -144,7 +144,7 @@ class WaveformToLabelsBase(AudacityModel):
             ValueError: input or output has another shape; in a saved file, torch.jit.Error with the same text.
             TypeError: ``do_forward_pass`` did not return two Tensors.
         """
-        if torch.jit.is_scripting():  # type: ignore[attr-defined]
+        if torch.jit.is_scripting():
             labels, timestamps = self.do_forward_pass(check_input(x))
             return check_labels(labels, timestamps)
         else:  # noqa: RET505 - a branch that is not compiled

@@ -18,7 +18,7 @@ from audacitorch.repo.metadata_file import read_metadata, with_both_domain_field
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-    from torch.jit import ScriptModule  # type: ignore[attr-defined]
+    from torch.jit import ScriptModule
 
 __all__ = ["get_example_inputs", "load_schema", "save_model", "test_run", "validate_metadata"]
 

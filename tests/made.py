@@ -7,6 +7,7 @@ from typing import Any, Dict, Optional, Set, Tuple
 
 from audacitorch.check import Options, check
 from audacitorch.findings import ERROR
+from audacitorch.hosts import Host
 from audacitorch.repo.model_repo import FolderRepo
 from audacitorch.report.model import Report
 from audacitorch.trial.session import worker_starter
@@ -35,9 +36,9 @@ def errors(report: Report) -> Set[str]:
     return {finding.rule for finding in report.findings if finding.severity == ERROR}
 
 
-def weights(report: Report) -> Dict[str, Set[Tuple[str, Tuple[str, ...]]]]:
+def weights(report: Report) -> Dict[str, Set[Tuple[str, Tuple[Host, ...]]]]:
     """Each rule's severities with their hosts."""
-    found: Dict[str, Set[Tuple[str, Tuple[str, ...]]]] = {}
+    found: Dict[str, Set[Tuple[str, Tuple[Host, ...]]]] = {}
     for finding in report.findings:
         found.setdefault(finding.rule, set()).add((finding.severity, finding.hosts))
     return found

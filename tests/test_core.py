@@ -4,7 +4,7 @@ import io
 import subprocess
 import sys
 import warnings
-from typing import Tuple
+from typing import Any, Tuple
 
 import pytest
 
@@ -75,7 +75,7 @@ class FewerStamps(WaveformToLabelsBase):
         return torch.zeros(4, 3), torch.zeros(5, 2)
 
 
-def made(wrapper, how):
+def made(wrapper: Any, how: Any) -> Any:
     model = wrapper(Gain())
     if how.startswith("script"):
         model = torch.jit.script(model)
@@ -92,7 +92,7 @@ def made(wrapper, how):
 
 
 @pytest.mark.parametrize("how", HOW)
-def test_an_effect_maps_any_number_of_channels_and_samples(how):
+def test_an_effect_maps_any_number_of_channels_and_samples(how: Any) -> None:
     model = made(Effect, how)
     for shape in ((1, 1), (2, 77), (1, 4096)):
         x = torch.rand(shape)
@@ -101,7 +101,7 @@ def test_an_effect_maps_any_number_of_channels_and_samples(how):
 
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("wrapper", [Probabilities, Indices, Nothing])
-def test_T4_T10_A34_A61_a_labeler_may_give_either_form_gaps_overlaps_and_nothing(wrapper, how):
+def test_T4_T10_A34_A61_a_labeler_may_give_either_form_gaps_overlaps_and_nothing(wrapper: Any, how: Any) -> None:
     labels, timestamps = made(wrapper, how)(torch.rand(1, 500))
     assert labels.dim() == (1 if wrapper is Indices else 2)
     assert timestamps.shape == (len(labels), 2)
@@ -110,7 +110,7 @@ def test_T4_T10_A34_A61_a_labeler_may_give_either_form_gaps_overlaps_and_nothing
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("wrapper", [Effect, Probabilities])
 @pytest.mark.parametrize("shape", [[300], [1, 1, 300], [1, 0], []])
-def test_an_input_of_another_shape_raises_and_names_both_shapes(wrapper, shape, how):
+def test_an_input_of_another_shape_raises_and_names_both_shapes(wrapper: Any, shape: Any, how: Any) -> None:
     model = made(wrapper, how)
     with pytest.raises(ValueError if how == "eager" else torch.jit.Error) as raised:
         model(torch.zeros(shape))
@@ -138,7 +138,7 @@ def test_A90_T12_an_output_of_another_shape_raises_and_names_both_shapes(wrapper
 
 
 @pytest.mark.parametrize("wrapper", [FlatEffect, FewerStamps])
-def test_a_model_of_another_output_shape_cannot_be_traced(wrapper):
+def test_a_model_of_another_output_shape_cannot_be_traced(wrapper: Any) -> None:
     with pytest.raises(Exception, match="wanted"):
         made(wrapper, "trace")
 
@@ -157,9 +157,9 @@ def test_a_model_of_another_output_shape_cannot_be_traced(wrapper):
         (WaveformToLabelsBase, (torch.zeros(4), None), "a value of type NoneType, a tuple of two Tensors"),
     ],
 )
-def test_an_output_of_another_type_raises_and_says_what_it_was(base, returned, message):
+def test_an_output_of_another_type_raises_and_says_what_it_was(base: Any, returned: Any, message: str) -> None:
     class Wrapper(base):
-        def do_forward_pass(self, x):
+        def do_forward_pass(self, x: Any) -> Any:
             return returned
 
     with pytest.raises(TypeError, match=message):
@@ -167,12 +167,12 @@ def test_an_output_of_another_type_raises_and_says_what_it_was(base, returned, m
 
 
 @pytest.mark.parametrize("base", [WaveformToWaveformBase, WaveformToLabelsBase])
-def test_the_method_must_be_written(base):
+def test_the_method_must_be_written(base: Any) -> None:
     with pytest.raises(NotImplementedError, match="do_forward_pass"):
         base(Gain())(torch.zeros(1, 10))
 
 
-def test_the_model_is_put_in_evaluation_mode():
+def test_the_model_is_put_in_evaluation_mode() -> None:
     dropout = torch.nn.Dropout(0.9)
     wrapper = Effect(dropout)
     assert not wrapper.training
@@ -180,7 +180,7 @@ def test_the_model_is_put_in_evaluation_mode():
     assert not torch.jit.script(wrapper).training
 
 
-def test_a_trace_holds_nothing_that_depends_on_the_length_it_was_made_with():
+def test_a_trace_holds_nothing_that_depends_on_the_length_it_was_made_with() -> None:
     code = made(Effect, "trace").code
     assert "300" not in code
     assert "check_input" in code
@@ -213,7 +213,7 @@ except ImportError as error:
         "audacitorch.utils.save_model(None, {}, '.')",
     ],
 )
-def test_without_torch_the_rest_works_and_what_needs_it_says_so_in_one_sentence(statement):
+def test_without_torch_the_rest_works_and_what_needs_it_says_so_in_one_sentence(statement: str) -> None:
     done = subprocess.run([sys.executable, "-c", BLOCKED % statement], capture_output=True, text=True, check=True)
     assert done.stdout.count("\n") == 1
     assert "needs PyTorch, which is not installed: pip install" in done.stdout

@@ -44,7 +44,7 @@ def test_listing_filters_by_tag_and_follows_links_to_the_end(local_hub: LocalHub
     assert [model.id for model in api.list_models(filter="audacity", limit=3)] == ["ann/effect", "bob/m0", "bob/m1"]
     pages = list(api.list_models(filter="audacity", full=True, limit=1000))
     assert [model.id for model in pages] == ["ann/effect", "bob/m0", "bob/m1", "bob/m2", "bob/m3"]
-    assert pages[0].sha == local_hub.find("ann/effect").head.oid  # type: ignore[union-attr]
+    assert pages[0].sha == local_hub.find("ann/effect").head.oid
     assert [s.rfilename for s in pages[0].siblings] == ["README.md", "metadata.json", "model.pt"]
     assert pages[0].siblings[0].size is None
 
@@ -89,7 +89,7 @@ def test_downloads_take_as_many_requests_as_from_the_real_hub(local_hub: LocalHu
         )
         return Path(path).read_bytes()
 
-    sha = local_hub.find("ann/effect").head.oid  # type: ignore[union-attr]
+    sha = local_hub.find("ann/effect").head.oid
     assert download("model.pt") == FILES["model.pt"]
     assert paths(local_hub) == ["HEAD hub", "GET cdn"]
     assert download("model.pt") == FILES["model.pt"]

@@ -7,6 +7,7 @@ import importlib
 import re
 import shlex
 from pathlib import Path
+from typing import Any, Iterator
 
 import pytest
 
@@ -23,7 +24,7 @@ HERE = (
 
 
 @pytest.mark.torch
-def test_the_example_runs_as_written(tmp_path, monkeypatch):
+def test_the_example_runs_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
     code = "".join(re.findall(r"```python\n(.*?)```", README, re.DOTALL))
     program = tmp_path / "example.py"  # scripting reads the source from a file
@@ -34,7 +35,7 @@ def test_the_example_runs_as_written(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if p.name != "specification.md"], ids=lambda page: page.name)
-def test_every_linked_file_is_there(page):
+def test_every_linked_file_is_there(page: Any) -> None:
     for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
         if link.startswith(HERE):
             link = next(link[len(base) :] for base in HERE if link.startswith(base))
@@ -43,11 +44,11 @@ def test_every_linked_file_is_there(page):
             assert (page.parent / link).exists(), link
 
 
-def test_readme_has_no_relative_link():
+def test_readme_has_no_relative_link() -> None:
     assert [link for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", README) if "://" not in link] == []
 
 
-def shown_commands():
+def shown_commands() -> Iterator[Any]:
     """Every call of the program in a code block of README and docs, with its page."""
     for page in PAGES:
         for block in re.findall(r"^```[a-z]*\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
@@ -59,7 +60,7 @@ def shown_commands():
 
 
 @pytest.mark.parametrize("words", shown_commands())
-def test_every_command_that_is_shown_is_one_that_the_program_takes(words):
+def test_every_command_that_is_shown_is_one_that_the_program_takes(words: Any) -> None:
     parser = argparse.ArgumentParser()
     commands = parser.add_subparsers(required=True)
     for name in COMMANDS:
@@ -68,11 +69,11 @@ def test_every_command_that_is_shown_is_one_that_the_program_takes(words):
     parser.parse_args(words)
 
 
-def test_readme_shows_every_command_for_contributors():
+def test_readme_shows_every_command_for_contributors() -> None:
     shown = {words.values[0][0] for words in shown_commands() if words.id.startswith("README.md")}
     assert {"check", "fix", "run", "rules", "backport", "push"} <= shown
 
 
-def test_every_script_that_readme_shows_exists():
+def test_every_script_that_readme_shows_exists() -> None:
     for script in re.findall(r"(?<!/)scripts/[\w-]+", README):
         assert (ROOT / script).exists(), script

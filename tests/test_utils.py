@@ -5,6 +5,7 @@ import os
 import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,17 +27,17 @@ METADATA = {
 needs_torch = pytest.mark.torch
 
 
-def changed(**fields):
+def changed(**fields: Any) -> Any:
     return {key: value for key, value in {**METADATA, **fields}.items() if value is not ...}
 
 
-def test_the_specifications_own_metadata_is_valid():
+def test_the_specifications_own_metadata_is_valid() -> None:
     assert validate_metadata(METADATA) == (True, "metadata is valid")
     assert validate_metadata(changed(domain_tags=..., domains=["music"])) == (True, "metadata is valid")
     assert validate_metadata(changed(tags=("volume boost",)))[0]
 
 
-def test_invalid_metadata_is_refused_with_every_problem():
+def test_invalid_metadata_is_refused_with_every_problem() -> None:
     valid, message = validate_metadata(changed(labels=..., sample_rate="48000", tags=["x" * 16] * 6))
     assert not valid
     assert "`labels` is missing" in message
@@ -44,7 +45,7 @@ def test_invalid_metadata_is_refused_with_every_problem():
     assert "`tags` has 6 entries" in message
 
 
-def test_what_only_the_alphas_refuse_is_a_remark():
+def test_what_only_the_alphas_refuse_is_a_remark() -> None:
     valid, message = validate_metadata(changed(sample_rate=390_000))
     assert valid
     assert "audacity-3.2-alpha: `sample_rate` must be above 0 and at most 384000, not 390000" in message
@@ -65,25 +66,25 @@ def test_what_only_the_alphas_refuse_is_a_remark():
         ({}, "`multichannel` is missing"),
     ],
 )
-def test_whatever_is_passed_gets_an_answer(metadata, message):
+def test_whatever_is_passed_gets_an_answer(metadata: Any, message: str) -> None:
     valid, answer = validate_metadata(metadata)
     assert not valid
     assert message in answer
 
 
-def test_metadata_that_holds_itself_gets_an_answer():
+def test_metadata_that_holds_itself_gets_an_answer() -> None:
     metadata = changed()
     metadata["tags"] = [metadata]
     assert validate_metadata(metadata)[0] is False
 
 
 @pytest.fixture(scope="module")
-def torch():
+def torch() -> Any:
     return pytest.importorskip("torch")
 
 
 @pytest.fixture
-def model(torch):
+def model(torch: Any) -> Any:
     class Doubler(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x * 2
@@ -92,7 +93,9 @@ def model(torch):
 
 
 @needs_torch
-def test_the_specifications_volume_example_runs_as_written(torch, tmp_path, monkeypatch):
+def test_the_specifications_volume_example_runs_as_written(
+    torch: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"^```python\n(.*?)^```$", SPECIFICATION.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     assert len(blocks) == 4
@@ -107,7 +110,7 @@ def test_the_specifications_volume_example_runs_as_written(torch, tmp_path, monk
 
 @needs_torch
 @pytest.mark.filterwarnings("ignore:saved with Torch")
-def test_save_model_writes_both_files_and_both_domain_fields(torch, model, tmp_path):
+def test_save_model_writes_both_files_and_both_domain_fields(torch: Any, model: Any, tmp_path: Path) -> None:
     from audacitorch.utils import save_model
 
     (tmp_path / "model.pt").write_bytes(b"an older one")
@@ -126,7 +129,7 @@ def test_save_model_writes_both_files_and_both_domain_fields(torch, model, tmp_p
 
 
 @needs_torch
-def test_T3_save_model_refuses_what_the_host_rejects_and_touches_nothing(model, tmp_path):
+def test_T3_save_model_refuses_what_the_host_rejects_and_touches_nothing(model: Any, tmp_path: Path) -> None:
     from audacitorch.utils import save_model
 
     with pytest.raises(ValueError, match="metadata is invalid") as raised:
@@ -137,7 +140,7 @@ def test_T3_save_model_refuses_what_the_host_rejects_and_touches_nothing(model, 
 
 
 @needs_torch
-def test_save_model_says_what_is_wrong_with_the_model_or_the_folder(torch, model, tmp_path):
+def test_save_model_says_what_is_wrong_with_the_model_or_the_folder(torch: Any, model: Any, tmp_path: Path) -> None:
     from audacitorch.utils import save_model
 
     for wrong in (torch.nn.Linear(1, 1), None, lambda x: x, torch.jit.script(torch.nn.functional.relu)):
@@ -150,7 +153,7 @@ def test_save_model_says_what_is_wrong_with_the_model_or_the_folder(torch, model
 
 @needs_torch
 @pytest.mark.filterwarnings("ignore:saved with Torch")
-def test_save_model_makes_the_folder(torch, model, tmp_path):
+def test_save_model_makes_the_folder(torch: Any, model: Any, tmp_path: Path) -> None:
     from audacitorch.utils import save_model
 
     save_model(model, METADATA, str(tmp_path / "new" / "repo"))
@@ -159,13 +162,15 @@ def test_save_model_makes_the_folder(torch, model, tmp_path):
 
 @needs_torch
 @pytest.mark.filterwarnings("ignore:saved with Torch")
-def test_save_model_leaves_an_older_model_whole_when_it_fails(torch, model, tmp_path, monkeypatch):
+def test_save_model_leaves_an_older_model_whole_when_it_fails(
+    torch: Any, model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from audacitorch.utils import save_model
 
     save_model(model, METADATA, tmp_path)
     before = (tmp_path / "model.pt").read_bytes()
 
-    def full(*args):
+    def full(*args: Any) -> None:
         Path(args[1]).write_bytes(b"half")
         raise OSError("no space left")
 
@@ -177,7 +182,9 @@ def test_save_model_leaves_an_older_model_whole_when_it_fails(torch, model, tmp_
 
 
 @needs_torch
-def test_save_model_warns_when_another_torch_wrote_the_file(torch, model, tmp_path, monkeypatch):
+def test_save_model_warns_when_another_torch_wrote_the_file(
+    torch: Any, model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from audacitorch.utils import save_model
 
     monkeypatch.setattr(torch, "__version__", "2.13.0+cpu")
@@ -186,7 +193,7 @@ def test_save_model_warns_when_another_torch_wrote_the_file(torch, model, tmp_pa
 
 
 @needs_torch
-def test_example_inputs_are_blocks_of_several_lengths_and_the_same_every_time(torch):
+def test_example_inputs_are_blocks_of_several_lengths_and_the_same_every_time(torch: Any) -> None:
     from audacitorch.utils import get_example_inputs
 
     torch.manual_seed(1)
@@ -207,7 +214,7 @@ def test_example_inputs_are_blocks_of_several_lengths_and_the_same_every_time(to
 
 
 @needs_torch
-def test_a_test_run_passes_what_audacity_can_use(torch, model):
+def test_a_test_run_passes_what_audacity_can_use(torch: Any, model: Any) -> None:
     from audacitorch.utils import test_run as run
 
     run(model)
@@ -232,7 +239,7 @@ def test_a_test_run_passes_what_audacity_can_use(torch, model):
         (lambda x: x @ x, RuntimeError, r"the model failed on an input of shape \[1, 48000\]: "),
     ],
 )
-def test_a_test_run_names_the_shapes_of_what_goes_wrong(torch, function, error, message):
+def test_a_test_run_names_the_shapes_of_what_goes_wrong(torch: Any, function: Any, error: Any, message: str) -> None:
     from audacitorch.utils import test_run as run
 
     with pytest.raises(error, match=message):
@@ -240,10 +247,10 @@ def test_a_test_run_names_the_shapes_of_what_goes_wrong(torch, function, error, 
 
 
 @needs_torch
-def test_A94_T13_a_test_run_tries_stereo_where_asked(torch):
+def test_A94_T13_a_test_run_tries_stereo_where_asked(torch: Any) -> None:
     from audacitorch.utils import test_run as run
 
-    def mono_only(x):
+    def mono_only(x: Any) -> Any:
         if x.shape[0] != 1:
             raise ValueError("one channel, please")
         return x
@@ -254,7 +261,7 @@ def test_A94_T13_a_test_run_tries_stereo_where_asked(torch):
 
 
 @needs_torch
-def test_a_few_samples_more_are_a_warning(torch):
+def test_a_few_samples_more_are_a_warning(torch: Any) -> None:
     from audacitorch.utils import test_run as run
 
     with pytest.warns(UserWarning, match=r"shape \[1, \d+\], \(channels, \d+\) wanted"):

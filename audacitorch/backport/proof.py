@@ -175,7 +175,7 @@ def replay() -> None:
     sandbox.set_limits(sandbox.Limits(memory_bytes=_MEMORY), gauge)
     try:
         with torch.no_grad():
-            loaded = torch.jit.load(model, map_location="cpu").eval()  # type: ignore[attr-defined,no-untyped-call]
+            loaded = torch.jit.load(model, map_location="cpu").eval()
     except Exception as error:
         _emit(out, {"failure": f"it does not load: {_last_line(error)}"})
         return

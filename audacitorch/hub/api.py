@@ -67,7 +67,7 @@ class HubService(Service):
             return None
         import huggingface_hub.utils as library
 
-        limit = library.parse_ratelimit_headers(headers)  # type: ignore[attr-defined]
+        limit = library.parse_ratelimit_headers(headers)
         return None if limit is None or limit.remaining > 0 else float(limit.reset_in_seconds + 1)
 
     def works_without_token(self, headers: Mapping[str, str]) -> bool:

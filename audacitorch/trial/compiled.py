@@ -44,7 +44,7 @@ def is_implied(operator: str) -> bool:
 def load(path: str) -> Tuple[Any, Any]:
     """``torch.jit.load(path, "cpu").eval()``, and the compilation unit that holds everything that came with it."""
     import torch
-    from torch import _C  # type: ignore[attr-defined]
+    from torch import _C
     from torch.jit._recursive import wrap_cpp_module
 
     unit = _C.CompilationUnit()

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Dict, List
+from typing import Any, Dict, List
 
 import numpy as np
 import soundfile
@@ -60,7 +60,8 @@ def model_repo(folder: Path) -> Path:
             return x
 
     folder.mkdir()
-    torch.jit.script(Nothing()).save(str(folder / "model.pt"))
+    model: Any = Nothing
+    torch.jit.script(model()).save(str(folder / "model.pt"))
     fields = json.loads((ROOT / "examples" / "booster-net" / "metadata.json").read_text(encoding="utf-8"))
     fields.update(sample_rate=MODEL_RATE, multichannel=False, labels=["same"])
     (folder / "metadata.json").write_text(json.dumps(fields), encoding="utf-8")

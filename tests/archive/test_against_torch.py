@@ -7,7 +7,7 @@ import random
 import re
 import zipfile
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import Any, Iterator, List, Optional, Tuple
 
 import pytest
 
@@ -136,7 +136,7 @@ def a_call(generator: random.Random, operator: str) -> Tuple[Argument, ...]:
     return tuple(arguments)
 
 
-def test_random_calls_are_judged_as_torch_judges_them():
+def test_random_calls_are_judged_as_torch_judges_them() -> None:
     import torch
 
     class Model(torch.nn.Module):
@@ -175,7 +175,7 @@ def test_random_calls_are_judged_as_torch_judges_them():
 
 
 @pytest.mark.parametrize("path", NEWER, ids=lambda path: path.stem)
-def test_exports_of_a_newer_torch_are_refused_where_torch_refuses_them(path):
+def test_exports_of_a_newer_torch_are_refused_where_torch_refuses_them(path: Any) -> None:
     data = path.read_bytes()
     error, names = load_error(data), found(data)
     assert bool(error) == bool(names)
@@ -184,7 +184,7 @@ def test_exports_of_a_newer_torch_are_refused_where_torch_refuses_them(path):
         assert (first.group(0) if first else "Union") in names
 
 
-def own_exports():
+def own_exports() -> Iterator[Any]:
     import torch
     import torchaudio
     import torchaudio.models
@@ -210,7 +210,7 @@ def own_exports():
     yield "traced-tasnet", torch.jit.trace(tasnet, torch.rand(1, 1, 800), check_trace=False)
 
 
-def test_exports_of_1_9_0_itself_have_no_problems():
+def test_exports_of_1_9_0_itself_have_no_problems() -> None:
     import torch
 
     for name, model in own_exports():

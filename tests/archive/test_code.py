@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.archive.zips import MODULE, packed, read, silero, with_body, with_code
 
 
-def calls(archive):
+def calls(archive: Any) -> Any:
     return [
         (call.operator, call.arguments and [(one.keyword, one.type) for one in call.arguments])
         for call in archive.calls
@@ -39,30 +41,30 @@ def calls(archive):
         ("y = sorted([1])", "aten::sorted", [(None, "List[int]")]),
     ],
 )
-def test_calls_resolve_as_the_importer_resolves_them(body, operator, arguments):
+def test_calls_resolve_as_the_importer_resolves_them(body: str, operator: str, arguments: Any) -> None:
     archive = with_body(body.replace("'", '"'))
     assert archive.code_problems == ()
     assert (operator, arguments) in calls(archive)
 
 
-def test_branches_and_loops_join_types():
+def test_branches_and_loops_join_types() -> None:
     body = 'if bool(x):\n  y = 1\n  w = 1\nelse:\n  y = None\n  w = "a"\nz = torch.f(y)\nv = torch.g(w)'
     found = calls(with_body(body))
     assert ("aten::f", [(None, "Optional[int]")]) in found
     assert ("aten::g", [(None, "?")]) in found
 
 
-def test_a_branch_that_ends_gives_no_types():
+def test_a_branch_that_ends_gives_no_types() -> None:
     body = 'y = 1\nif bool(x):\n  y = "a"\n  return x\nelse:\n  pass\nz = torch.f(y)'
     assert ("aten::f", [(None, "int")]) in calls(with_body(body))
 
 
-def test_the_line_is_the_members_own():
+def test_the_line_is_the_members_own() -> None:
     (call,) = with_body("y = 1\nz = torch.relu(x)").calls
     assert (call.file, call.line, call.source) == ("code/__torch__.py", 9, "z = torch.relu(x)")
 
 
-def test_a_method_of_the_archive_that_is_called_save_is_no_operator():
+def test_a_method_of_the_archive_that_is_called_save_is_no_operator() -> None:
     code = (
         MODULE.format(body="y = (self).save(x, )")
         + "  def save(self: __torch__.Model, x: Tensor) -> Tensor:\n    return x\n"
@@ -71,7 +73,7 @@ def test_a_method_of_the_archive_that_is_called_save_is_no_operator():
     assert (calls(archive), archive.code_problems) == ([], ())
 
 
-def test_module_attributes_with_names_of_python_words_are_read():
+def test_module_attributes_with_names_of_python_words_are_read() -> None:
     code = MODULE.format(body="y = self.lambda\n    z = torch.relu(x)").replace("training", "lambda")
     archive = with_code(code)
     assert archive.code_problems == ()
@@ -153,7 +155,7 @@ UNUSUAL = {
 
 
 @pytest.mark.parametrize("name", UNUSUAL)
-def test_what_no_exporter_prints_is_unusual_code(name):
+def test_what_no_exporter_prints_is_unusual_code(name: Any) -> None:
     archive = with_body(UNUSUAL[name])
     assert {problem.kind for problem in archive.code_problems} == {"unusual"}, calls(archive)
 
@@ -180,21 +182,21 @@ def test_what_no_exporter_prints_is_unusual_code(name):
         "def f(x: Tensor",
     ],
 )
-def test_definitions_that_no_exporter_prints_are_unusual_code(code):
+def test_definitions_that_no_exporter_prints_are_unusual_code(code: str) -> None:
     assert {problem.kind for problem in with_code(code).code_problems} == {"unusual"}
 
 
 @pytest.mark.parametrize(
     "name", ["code/__torch__/a.b.py", "__torch__/a.py", "code/a.py", "code/__torch__/a.txt", "x/code/__torch__.py"]
 )
-def test_code_is_looked_for_where_torch_looks_and_nowhere_else(name):
+def test_code_is_looked_for_where_torch_looks_and_nowhere_else(name: str) -> None:
     decoy = "class N:\n  a : int\n  def save(self: __torch__.N, f: str) -> int:\n    return 1\n"
     archive = with_code(MODULE.format(body="y = torch.relu(x)"), **{name: decoy})
     assert any("is not one that PyTorch writes" in sentence for sentence in archive.unsafe)
     assert calls(archive) == [("aten::relu", [(None, "Tensor")])]
 
 
-def test_code_that_is_refused_still_tells_what_could_reach_a_file():
+def test_code_that_is_refused_still_tells_what_could_reach_a_file() -> None:
     archive = with_body('y = getattr(torch, "save")(x, "f") # \0')
     assert [(call.operator, call.line, call.called) for call in archive.calls] == [("aten::save", 8, False)]
 
@@ -212,13 +214,13 @@ NESTED = {
 
 
 @pytest.mark.parametrize("name", NESTED)
-def test_no_nesting_ends_the_process(name):
+def test_no_nesting_ends_the_process(name: Any) -> None:
     (problem,) = with_body(f"y = {NESTED[name]}").code_problems
     assert (problem.kind, problem.line) == ("unusual", 8)
     assert "nested too deeply" in problem.message
 
 
-def test_types_that_double_and_branches_without_end_stay_cheap():
+def test_types_that_double_and_branches_without_end_stay_cheap() -> None:
     doubled = "\n".join(["x = (x, x)"] * 5000)
     assert len(with_body(f"{doubled}\ny = torch.f(x)").calls[0].arguments[0].type) < 1000
     branches = "\n".join(f"if bool(x):\n  v{index} = 1\nelse:\n  pass" for index in range(8000))
@@ -226,19 +228,19 @@ def test_types_that_double_and_branches_without_end_stay_cheap():
     assert [problem.kind for problem in archive.code_problems] == ["unusual"]
 
 
-def test_a_function_beyond_all_bounds_is_unusual_code():
+def test_a_function_beyond_all_bounds_is_unusual_code() -> None:
     archive = with_body("\n    ".join(["y = [" + "0, " * 1000 + "]"] * 300))
     assert "more than 250,000 words" in archive.code_problems[0].message
 
 
 @pytest.mark.parametrize(("text", "version"), [("6\n", 6), ("3", 3), ("x", None), ("", None), ("9" * 500, None)])
-def test_the_format_is_a_number_or_nothing(text, version):
+def test_the_format_is_a_number_or_nothing(text: Any, version: Any) -> None:
     archive = read(packed({"version": text}))
     assert archive.format_version == version
     assert [problem.kind for problem in archive.code_problems] == [] if version else ["version"]
 
 
-def test_a_published_model_is_read_whole():
+def test_a_published_model_is_read_whole() -> None:
     data = silero().read_bytes()
     archive = read(data)
     assert archive.kind == "torchscript"
@@ -246,6 +248,6 @@ def test_a_published_model_is_read_whole():
     assert archive.root_type == "__torch__.vad.model.vad_annotator.VADRNNJITMerge"
     assert archive.parameters == 462_594
     assert archive.dtypes == {"float32": 545_282}
-    assert archive.unsafe == archive.code_problems == ()
+    assert (archive.unsafe, archive.code_problems) == ((), ())
     unknown = sum("?" in one.type for call in archive.calls for one in call.arguments or ())
     assert unknown <= 5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, Sequence
+from typing import Any, List, Sequence
 
 
 def numbers(count: int, seed: int = 0) -> List[float]:
@@ -14,7 +14,7 @@ def numbers(count: int, seed: int = 0) -> List[float]:
     return found
 
 
-def tensor(torch, shape: Sequence[int], seed: int = 0):
+def tensor(torch: Any, shape: Sequence[int], seed: int = 0) -> Any:
     """Such numbers in a tensor of either PyTorch."""
     count = 1
     for length in shape:

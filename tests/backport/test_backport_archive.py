@@ -8,6 +8,7 @@ import struct
 import tracemalloc
 import zipfile
 from pathlib import Path
+from typing import Any, Dict
 
 import pytest
 
@@ -22,7 +23,7 @@ WEIGHTS = bytes(range(256)) * 40
 REPOS = Path(__file__).parents[1] / "repos"
 
 
-def model_of(tmp_path: Path, code: str = PADS, **members) -> Path:
+def model_of(tmp_path: Path, code: str = PADS, **members: Any) -> Path:
     path = tmp_path / "model.pt"
     path.write_bytes(packed({"code/__torch__.py": code, **members}))
     return path
@@ -37,8 +38,8 @@ def contents(path: Path) -> dict:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def test_members_are_kept_byte_for_byte_and_begin_at_multiples_of_64(tmp_path):
-    members = {"data/0": WEIGHTS, "data/11": b"x", "extra/ü.txt": "ü", "code/__torch__.py": PADS}
+def test_members_are_kept_byte_for_byte_and_begin_at_multiples_of_64(tmp_path: Path) -> None:
+    members: Dict[str, Any] = {"data/0": WEIGHTS, "data/11": b"x", "extra/ü.txt": "ü", "code/__torch__.py": PADS}
     for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         source, output = tmp_path / f"{method}.pt", tmp_path / f"{method}-out.pt"
         source.write_bytes(packed(members, method=method))
@@ -54,7 +55,9 @@ def test_members_are_kept_byte_for_byte_and_begin_at_multiples_of_64(tmp_path):
             assert (member.offset + 30 + name_length + extra_length) % 64 == 0
 
 
-def test_the_result_is_the_same_every_time_and_needs_no_second_one(tmp_path, capsys):
+def test_the_result_is_the_same_every_time_and_needs_no_second_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     source, first, second, again = (tmp_path / name for name in ("model.pt", "1.pt", "2.pt", "3.pt"))
     model_of(tmp_path)
     assert (run(source, "-o", first), run(source, "-o", second), run(first, "-o", again)) == (0, 0, 0)
@@ -62,14 +65,14 @@ def test_the_result_is_the_same_every_time_and_needs_no_second_one(tmp_path, cap
     assert "There is nothing to do" in capsys.readouterr().out
 
 
-def test_nothing_to_do_leaves_a_copy_and_says_so(tmp_path, capsys):
+def test_nothing_to_do_leaves_a_copy_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = model_of(tmp_path, PLAIN, **{"code/__torch__.py.debug_pkl": b"older", "byteorder": b"little"})
     assert run(source, "-o", tmp_path / "out.pt") == 0
     assert (tmp_path / "out.pt").read_bytes() == source.read_bytes()
     assert "There is nothing to do" in capsys.readouterr().out
 
 
-def test_what_was_done_is_told_with_counts(tmp_path, capsys):
+def test_what_was_done_is_told_with_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     body = 'ops.prim.RaiseException("a", "b")\n    ops.prim.RaiseException("a", "c")\n    y = torch.mT(x)'
     assert run(model_of(tmp_path, MODULE.format(body=body), version="10\n"), "-o", tmp_path / "out.pt") == 0
     told = capsys.readouterr().out
@@ -81,7 +84,7 @@ def test_what_was_done_is_told_with_counts(tmp_path, capsys):
 @pytest.mark.parametrize(
     "name", ["newer-export-aborts-at-pad", "newer-export-aborts-at-raise", "newer-export-that-works"]
 )
-def test_debug_members_of_a_newer_torch_are_left_out(name, tmp_path):
+def test_debug_members_of_a_newer_torch_are_left_out(name: str, tmp_path: Path) -> None:
     source, output = REPOS / name / "model.pt", tmp_path / "out.pt"
     assert any(member.endswith(".debug_pkl") for member in contents(source))
     assert run(source, "-o", output) == 0
@@ -91,7 +94,9 @@ def test_debug_members_of_a_newer_torch_are_left_out(name, tmp_path):
 @pytest.mark.parametrize(
     ("format_version", "written", "status"), [(3, 3, 0), (6, 6, 0), (7, 6, 0), (10, 6, 0), (11, 11, 1)]
 )
-def test_the_format_is_lowered_where_its_meaning_is_known(format_version, written, status, tmp_path):
+def test_the_format_is_lowered_where_its_meaning_is_known(
+    format_version: int, written: int, status: int, tmp_path: Path
+) -> None:
     members = {".data/version": f"{format_version}\n", "version": f"{format_version}\n"}
     output = tmp_path / "out.pt"
     assert run(model_of(tmp_path, **members), "-o", output) == status
@@ -99,7 +104,7 @@ def test_the_format_is_lowered_where_its_meaning_is_known(format_version, writte
     assert {contents(output)[f"model/{name}"] for name in members} == {f"{written}\n".encode()}
 
 
-def test_what_stays_incompatible_is_listed(tmp_path, capsys):
+def test_what_stays_incompatible_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     body = "y = torch.pad(x, [1])\n    z = torch.brand_new(x)\n    w = ops.torchaudio._lfilter(x)"
     body += "\n    v = torch.quantile(x, 0.5, interpolation=0)"
     assert run(model_of(tmp_path, MODULE.format(body=body)), "-o", tmp_path / "out.pt") == 1
@@ -111,12 +116,12 @@ def test_what_stays_incompatible_is_listed(tmp_path, capsys):
     assert "aten::pad" not in told.partition("can't take this")[2]
 
 
-def test_tensors_of_the_other_byte_order_are_told(tmp_path, capsys):
+def test_tensors_of_the_other_byte_order_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(model_of(tmp_path, byteorder=b"big"), "-o", tmp_path / "out.pt") == 1
     assert "byte-order" in capsys.readouterr().out
 
 
-def test_a_name_that_the_archive_has_is_not_taken(tmp_path):
+def test_a_name_that_the_archive_has_is_not_taken(tmp_path: Path) -> None:
     taken = "def pad(x: Tensor) -> Tensor:\n  return x\n"
     source = model_of(tmp_path, **{"code/__torch__/Audacitorch_backport.py": taken})
     assert run(source, "-o", tmp_path / "out.pt") == 0
@@ -126,7 +131,9 @@ def test_a_name_that_the_archive_has_is_not_taken(tmp_path):
     assert "__torch__.audacitorch_backport_1.pad(x" in after["model/code/__torch__.py"].decode()
 
 
-def test_what_is_refused_is_exit_status_2_and_leaves_nothing(tmp_path, capsys):
+def test_what_is_refused_is_exit_status_2_and_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     good = model_of(tmp_path)
     twice = io.BytesIO(good.read_bytes())
     with zipfile.ZipFile(twice, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
@@ -156,7 +163,9 @@ def test_what_is_refused_is_exit_status_2_and_leaves_nothing(tmp_path, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_the_output_is_never_the_model_and_overwrites_only_by_force(tmp_path, capsys):
+def test_the_output_is_never_the_model_and_overwrites_only_by_force(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     model, output = model_of(tmp_path), tmp_path / "out.pt"
     before = model.read_bytes()
     os.link(model, tmp_path / "hard.pt")
@@ -172,12 +181,12 @@ def test_the_output_is_never_the_model_and_overwrites_only_by_force(tmp_path, ca
     assert (model.read_bytes(), output.read_bytes() == b"precious") == (before, False)
 
 
-def test_a_pipe_is_no_model(tmp_path):
+def test_a_pipe_is_no_model(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert run(tmp_path / "pipe", "-o", tmp_path / "out.pt") == 2
 
 
-def test_nothing_of_a_strangers_names_is_printed_raw(tmp_path, capsys):
+def test_nothing_of_a_strangers_names_is_printed_raw(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name = "code/__torch__/\x1b[31m\n::error::.py"
     source = model_of(tmp_path, **{name: "def f(x: Tensor) -> Tensor:\n  return torch.nope(x)\n"})
     assert run(source, "-o", tmp_path / "\x1b[31m\n::error::.pt") == 2
@@ -186,7 +195,7 @@ def test_nothing_of_a_strangers_names_is_printed_raw(tmp_path, capsys):
     assert not any(line.startswith("::") for line in told.splitlines())
 
 
-def test_a_large_archive_takes_no_memory_of_its_size(tmp_path):
+def test_a_large_archive_takes_no_memory_of_its_size(tmp_path: Path) -> None:
     source = tmp_path / "model.pt"
     with zipfile.ZipFile(source, "w") as archive:
         archive.writestr("model/code/__torch__.py", PADS)

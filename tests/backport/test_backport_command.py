@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ def repo_of(folder: Path, code: str = PADS) -> Path:
     return folder
 
 
-def test_a_model_repo_is_written_to_another_folder_with_its_card(tmp_path):
+def test_a_model_repo_is_written_to_another_folder_with_its_card(tmp_path: Path) -> None:
     repo = repo_of(tmp_path / "repo")
     before = (repo / "model.pt").read_bytes()
     assert run(repo, "-o", tmp_path / "new" / "folder", "--no-check") == 0
@@ -39,7 +40,9 @@ def test_a_model_repo_is_written_to_another_folder_with_its_card(tmp_path):
     assert run(repo, "-o", written, "--no-check", "--force") == 0
 
 
-def test_in_place_keeps_the_original_while_nobody_ran_the_result(tmp_path, capsys):
+def test_in_place_keeps_the_original_while_nobody_ran_the_result(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     repo = repo_of(tmp_path / "repo")
     before = (repo / "model.pt").read_bytes()
     assert run(repo, "--in-place", "--no-check") == 0
@@ -50,7 +53,7 @@ def test_in_place_keeps_the_original_while_nobody_ran_the_result(tmp_path, capsy
     assert sorted(path.name for path in repo.iterdir()) == ["README.md", "metadata.json", "model.pt", "model.pt.orig"]
 
 
-def test_in_place_leaves_what_needs_nothing(tmp_path):
+def test_in_place_leaves_what_needs_nothing(tmp_path: Path) -> None:
     repo = repo_of(tmp_path / "repo", MODULE.format(body="y = torch.relu(x)"))
     before = (repo / "model.pt").read_bytes()
     assert run(repo, "--in-place", "--no-check") == 0
@@ -58,7 +61,7 @@ def test_in_place_leaves_what_needs_nothing(tmp_path):
     assert not (repo / "model.pt.orig").exists()
 
 
-def test_a_model_that_is_refused_is_left_as_it_is(tmp_path):
+def test_a_model_that_is_refused_is_left_as_it_is(tmp_path: Path) -> None:
     repo = repo_of(tmp_path / "repo")
     (repo / "model.pt").write_bytes(b"no archive")
     assert run(repo, "--in-place") == 2
@@ -66,7 +69,7 @@ def test_a_model_that_is_refused_is_left_as_it_is(tmp_path):
     assert sorted(path.name for path in repo.iterdir()) == ["README.md", "metadata.json", "model.pt"]
 
 
-def test_what_differs_is_told_with_its_line(tmp_path, capsys):
+def test_what_differs_is_told_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     body = "z = torch.conj(x)\n    w = torch.mul_(z, 2)\n    y = torch.pad(x, [1])"
     (tmp_path / "model.pt").write_bytes(packed({"code/__torch__.py": MODULE.format(body=body)}))
     assert run(tmp_path / "model.pt", "-o", tmp_path / "out.pt", "--no-check") == 0
@@ -75,7 +78,7 @@ def test_what_differs_is_told_with_its_line(tmp_path, capsys):
 
 
 @pytest.mark.torch
-def test_the_result_is_run_and_the_original_kept_no_longer(tmp_path, capsys):
+def test_the_result_is_run_and_the_original_kept_no_longer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     repo = repo_of(tmp_path / "repo")
     shutil.copyfile(HERE / "data" / "backport" / "audio-effect.pt", repo / "model.pt")
     assert run(repo, "--in-place") == 0
@@ -85,14 +88,14 @@ def test_the_result_is_run_and_the_original_kept_no_longer(tmp_path, capsys):
 
 
 @pytest.mark.torch
-def test_a_result_that_does_not_load_is_a_failure(tmp_path, capsys):
+def test_a_result_that_does_not_load_is_a_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "model.pt").write_bytes(packed({"code/__torch__.py": PADS}))  # its data.pkl holds no module
     assert run(tmp_path / "model.pt", "-o", tmp_path / "out.pt") == 1
     assert "does not run the result" in capsys.readouterr().out
 
 
 @pytest.mark.torch
-def test_two_archives_are_compared_on_inputs_of_several_lengths():
+def test_two_archives_are_compared_on_inputs_of_several_lengths() -> None:
     model = HERE / "repos" / "good-effect" / "model.pt"
     once, again = proof.run(model, sys.executable), proof.run(model, sys.executable)
     compared = list(proof.compare(once, again))
@@ -101,8 +104,8 @@ def test_two_archives_are_compared_on_inputs_of_several_lengths():
     assert {(one.channels, one.samples) for one in compared} >= {(1, 1), (2, 16_384), (1, 10_007)}
 
 
-def test_differences_are_measured():
-    def ran(*values: float, shapes=((2,),), error=None) -> proof.Run:
+def test_differences_are_measured() -> None:
+    def ran(*values: float, shapes: Any = ((2,),), error: Any = None) -> proof.Run:
         return proof.Run("1", "", (proof.Given(1, 2, error, shapes, values),))
 
     def seen(one: proof.Run, other: proof.Run) -> list:
@@ -118,6 +121,6 @@ def test_differences_are_measured():
     assert seen(ran(error="no"), ran(error="other")) == []
 
 
-def test_a_python_that_is_not_there_is_a_check_that_could_not_be_made():
+def test_a_python_that_is_not_there_is_a_check_that_could_not_be_made() -> None:
     with pytest.raises(proof.CanNotProve):
         proof.run(HERE / "repos" / "good-effect" / "model.pt", "/nowhere/python")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ FIXTURES = Path(__file__).parents[1] / "data" / "backport"
 EXPECTED = json.loads((FIXTURES / "expected.json").read_text(encoding="utf-8"))
 
 
-def flat(torch, output) -> list:
+def flat(torch: Any, output: Any) -> list:
     if isinstance(output, torch.Tensor):
         return [torch.view_as_real(output) if output.is_complex() else output]
     if isinstance(output, (tuple, list)):
@@ -25,7 +26,7 @@ def flat(torch, output) -> list:
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_the_backport_computes_what_the_newer_torch_computed(name, tmp_path):
+def test_the_backport_computes_what_the_newer_torch_computed(name: Any, tmp_path: Path) -> None:
     import torch
 
     output = tmp_path / "model.pt"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ def module(body: str) -> str:
     return MODULE.format(body=body.replace("'", '"').replace("\n", "\n    "))
 
 
-def rewritten(body: str, newer: bool = True, text: str = ""):
+def rewritten(body: str, newer: bool = True, text: str = "") -> Any:
     text = text or module(body)
     result = rewrite([Member("m", "__torch__", text)], Names(), 3, Exporter(newer, newer), equivalents.MODULE)
     return result, result.texts.get("m", text)
@@ -77,7 +78,7 @@ def rewritten(body: str, newer: bool = True, text: str = ""):
         ("y : Optional[List[int]] = [1]", "y : Optional[List[int]] = annotate(List[int], [1])"),
     ],
 )  # fmt: skip
-def test_a_call_becomes_one_that_means_the_same(body, after):
+def test_a_call_becomes_one_that_means_the_same(body: str, after: str) -> None:
     result, text = rewritten(body)
     assert text == module(after)
     assert sum(result.done.values()) >= 1
@@ -101,13 +102,13 @@ def test_a_call_becomes_one_that_means_the_same(body, after):
         "y : Optional[List[int]] = annotate(List[int], [])",
     ],
 )
-def test_what_has_no_equivalent_stays(body):
+def test_what_has_no_equivalent_stays(body: str) -> None:
     result, text = rewritten(body)
     assert (result.texts, result.functions, text) == ({}, set(), module(body))
 
 
 @pytest.mark.parametrize(("before", "after"), equivalents.RENAMED.items())
-def test_an_operator_that_only_has_another_name_is_renamed(before, after):
+def test_an_operator_that_only_has_another_name_is_renamed(before: Any, after: Any) -> None:
     two = ("atan2", "atan2_", "matmul", "__lshift__", "__rshift__", "igamma", "igammac", "xlogy")
     arguments = {"cat": "[x]", "mvlgamma": "x, 2", "polygamma": "1, x", **dict.fromkeys(two, "x, x")}
     arguments.update(dict.fromkeys(("softmax", "log_softmax"), "x, 1, None"), logsumexp="x, [1]")
@@ -118,11 +119,11 @@ def test_an_operator_that_only_has_another_name_is_renamed(before, after):
 
 
 @pytest.mark.parametrize("call", ["floor_divide(x, 2)", "where(x, x, x)", "istft(x, 4, center=False)"])
-def test_what_changed_its_meaning_is_left_where_the_torch_may_be_older(call):
+def test_what_changed_its_meaning_is_left_where_the_torch_may_be_older(call: str) -> None:
     assert not rewritten(f"y = torch.{call}", newer=False)[0].texts
 
 
-def test_an_operator_without_equivalent_raises_only_in_a_branch():
+def test_an_operator_without_equivalent_raises_only_in_a_branch() -> None:
     call = "y = torch._upsample_bilinear2d_aa(x, None, False, [2., 2.])"
     result, text = rewritten(f"if bool(x):\n  {call}")
     assert f"{HERE}._upsample_bilinear2d_aa(x, None" in text
@@ -131,13 +132,13 @@ def test_an_operator_without_equivalent_raises_only_in_a_branch():
     assert not rewritten(test)[0].texts
 
 
-def test_attributes_named_as_words_of_python_keep_their_names():
+def test_attributes_named_as_words_of_python_keep_their_names() -> None:
     code = MODULE.format(body="y = (self.lambda, torch.mT(x), self.lambda, torch.mT(x))").replace("training", "lambda")
     _, text = rewritten("", text=code)
     assert text == code.replace("torch.mT", f"{HERE}.mT")
 
 
-def test_every_function_is_used_and_brings_what_it_calls():
+def test_every_function_is_used_and_brings_what_it_calls() -> None:
     for name, function in equivalents.functions().items():
         text = equivalents.member_text([name], "other_name")
         called = re.findall(r"__torch__\.other_name\.(\w+)", text)
@@ -149,7 +150,7 @@ def test_every_function_is_used_and_brings_what_it_calls():
 
 
 @pytest.mark.torch
-def test_the_printed_functions_are_fresh():
+def test_the_printed_functions_are_fresh() -> None:
     """``scripts/make-backport-functions``, run with Torch 1.9.0, makes them fresh."""
     path = ROOT / "scripts" / "make-backport-functions"
     script = SourceFileLoader("make_backport_functions", str(path)).load_module()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,14 +39,14 @@ with torch.no_grad():
 """
 
 
-def blocks():
+def blocks() -> Any:
     buzz = [0.5 * (1.0 - 2.0 * ((n % 128) / 128.0)) for n in range(1024)]
     quiet = [0.5 * one for one in numbers(512)]
     return [(16000, quiet), (16000, buzz[:512]), (16000, buzz[512:]), (8000, quiet[:256])]
 
 
 @pytest.fixture(scope="module")
-def backported(tmp_path_factory) -> Path:
+def backported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("silero") / "model.pt"
     result = backport(silero(), output)
     assert result.remaining == ()
@@ -54,14 +55,14 @@ def backported(tmp_path_factory) -> Path:
     return output
 
 
-def test_a_published_model_that_ended_the_process_loads_in_the_worker(backported):
+def test_a_published_model_that_ended_the_process_loads_in_the_worker(backported: Path) -> None:
     plan = Plan(str(backported), "waveform-to-waveform", 16000, False, task="load", seconds=60.0)
     with TrialSession(worker_starter("process"), backported) as session:
         trial = session.run(plan)
     assert (trial.ended, trial.load_failure, trial.native_message) == (FINISHED, None, "")
 
 
-def test_a_published_model_gives_the_probabilities_that_it_gave(backported):
+def test_a_published_model_gives_the_probabilities_that_it_gave(backported: Path) -> None:
     import json
 
     root = str(Path(__file__).parents[2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, Sequence, Tuple
+from typing import Any, List, Sequence, Tuple
 
 import pytest
 from hypothesis import example, given
@@ -64,14 +64,14 @@ def test_selections_outside_of_the_clip_are_refused(start: int, end: int) -> Non
 
 def pasted(blocks: Blocks) -> List[float]:
     """A track of results that hold their block's number (from 1)."""
-    pieces: List[np.ndarray] = []
+    pieces: List[Any] = []
     track = PastedTrack(pieces.append, sum(length for length, _ in blocks))
     start = 0
     for number, (length, result) in enumerate(blocks, 1):
         track.paste(np.full(result, number, np.float32), start)
         start += length
     track.finish()
-    return np.concatenate([np.empty(0), *pieces]).tolist()
+    return [float(value) for value in np.concatenate([np.empty(0), *pieces])]
 
 
 def edited(blocks: Blocks) -> List[float]:

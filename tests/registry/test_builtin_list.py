@@ -135,7 +135,7 @@ class TestList:
     def test_gone_and_closed_builtins_are_left_out(self, world: World) -> None:
         names = good_models(world, 2)
         world.hub.remove_repo(names[0])
-        world.hub.find(names[1]).gated = "manual"  # type: ignore[union-attr]
+        world.hub.find(names[1]).gated = "manual"
         world.add("ann/other", 9)
         world.refresh(hours=1)
         world.curate(hours=1)
@@ -241,12 +241,12 @@ class TestPublish:
         return publish(world.folder, world.client, LIST_REPO, token)
 
     def commits(self, world: World) -> int:
-        return len(world.hub.find(LIST_REPO).commits)  # type: ignore[union-attr]
+        return len(world.hub.find(LIST_REPO).commits)
 
     def test_one_commit_when_it_changed_and_one_request_when_not(self, published: World) -> None:
         world = published
         assert self.upload(world)
-        blob = world.hub.find(LIST_REPO).head.files["models.json"]  # type: ignore[union-attr]
+        blob = world.hub.find(LIST_REPO).head.files["models.json"]
         assert blob.read(0, blob.size) == world.folder.list.read_bytes()
         assert self.commits(world) == 2
         world.requests()
@@ -257,7 +257,7 @@ class TestPublish:
         world = published
         world.hub.fault("after", path="/preupload/", then=lambda: world.hub.commit(LIST_REPO, {"README.md": b"hi"}))
         assert self.upload(world)
-        head = world.hub.find(LIST_REPO).head  # type: ignore[union-attr]
+        head = world.hub.find(LIST_REPO).head
         assert set(head.files) == {"models.json", "README.md"}
 
     def test_an_empty_registry_does_not_empty_what_is_published(self, published: World) -> None:
@@ -286,7 +286,7 @@ class TestPublish:
             with suppress(HubError):
                 self.upload(world)
             world.hub.faults.clear()
-            blob = world.hub.find(LIST_REPO).head.files["models.json"]  # type: ignore[union-attr]
+            blob = world.hub.find(LIST_REPO).head.files["models.json"]
             assert blob.read(0, blob.size) in (b"[]", world.folder.list.read_bytes())
         self.upload(world)
         assert self.commits(world) <= 3

@@ -133,7 +133,7 @@ class TestIssues:
         self.keep(server, seen)
         issue = server.state.issues[1]
         assert LABEL in issue.labels
-        assert "aborts-host" in issue.body
+        assert "aborts-host" in str(issue.body)
 
 
 class TestProgram:

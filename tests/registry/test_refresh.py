@@ -301,7 +301,8 @@ class TestStops:
     ) -> None:
         for number in range(6):
             world.add(f"ann/effect-{number}", number)
-        put, done = Index.put, []
+        put = Index.put
+        done: List[Any] = []
 
         def stop(self: Index, record: Any) -> bool:
             if len(done) == 3:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from audacitorch.findings import Finding
-from audacitorch.hosts import HOSTS
+from audacitorch.hosts import HOSTS, Host
 from audacitorch.hub import Hub
 from audacitorch.registry import trial_results
 from audacitorch.registry.builtin_list import ListUpdate, curate
@@ -82,13 +82,13 @@ class World:
         """What the Hub was asked since the last call."""
         return [f"{logged.side} {logged.path}" for logged in self.hub.take_log()]
 
-    def try_out(self, repo_id: str, *errors: str, hours: float = 0, hosts: Tuple[str, ...] = HOSTS) -> ModelRecord:
+    def try_out(self, repo_id: str, *errors: str, hours: float = 0, hosts: Tuple[Host, ...] = HOSTS) -> ModelRecord:
         """Give a record the result of a trial, which found these errors."""
         return trial_results.apply(
             self.folder, self.result(repo_id, *errors, hosts=hosts), START + timedelta(hours=hours)
         )
 
-    def result(self, repo_id: str, *errors: str, hosts: Tuple[str, ...] = HOSTS) -> Dict[str, Any]:
+    def result(self, repo_id: str, *errors: str, hosts: Tuple[Host, ...] = HOSTS) -> Dict[str, Any]:
         """The result of a trial of what is there now."""
         record = self.record(repo_id)
         found = tuple(Finding(rule, "error", hosts, f"{rule} happened", file="model.pt") for rule in errors)

@@ -56,11 +56,17 @@ def joined(*makes: Callable[[Path], None]) -> Callable[[Path], None]:
 
 
 def copied(name: str) -> Callable[[Path], None]:
-    return lambda path: path.write_bytes((DATA / name).read_bytes()) and None
+    def make(path: Path) -> None:
+        path.write_bytes((DATA / name).read_bytes())
+
+    return make
 
 
 def raw(data: bytes) -> Callable[[Path], None]:
-    return lambda path: path.write_bytes(data) and None
+    def make(path: Path) -> None:
+        path.write_bytes(data)
+
+    return make
 
 
 def halved(data: bytes) -> bytes:

@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from pathlib import Path
+from typing import Any, Dict
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_a_kind_of_file(name: str, tmp_path: Path) -> None:
 
 
 def test_what_is_odd_is_said(tmp_path: Path) -> None:
-    notes = {}
+    notes: Dict[str, Any] = {}
     for name in (
         "WAV cut off",
         "WAV streamed, sizes 0",

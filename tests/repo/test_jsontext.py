@@ -1,5 +1,6 @@
 import json
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,12 +16,12 @@ json_values = st.recursive(
 
 
 @given(json_values, st.sampled_from([None, 0, 2]), st.booleans())
-def test_reads_what_the_standard_library_writes(value, indent, ascii_only):
+def test_reads_what_the_standard_library_writes(value: Any, indent: Any, ascii_only: Any) -> None:
     assert parse(json.dumps(value, indent=indent, ensure_ascii=ascii_only)).value == value
 
 
 @given(st.text(alphabet='{}[]",:\\u0123dDe.+-tfn ruals\n\x00é', max_size=60))
-def test_never_accepts_what_the_standard_library_refuses(text):
+def test_never_accepts_what_the_standard_library_refuses(text: Any) -> None:
     refused = None
     try:
         value = parse(text).value
@@ -34,7 +35,7 @@ def test_never_accepts_what_the_standard_library_refuses(text):
 
 
 @given(st.dictionaries(st.text(), st.lists(st.integers(), max_size=3), max_size=5))
-def test_every_value_has_the_line_that_it_stands_on(value):
+def test_every_value_has_the_line_that_it_stands_on(value: Any) -> None:
     text = json.dumps(value, indent=1)
     lines = text.split("\n")
     for where, line in parse(text).lines.items():
@@ -75,38 +76,38 @@ def test_every_value_has_the_line_that_it_stands_on(value):
         ("[\x1b[31m]", "U+001B", 1, 2),
     ],
 )
-def test_says_what_is_wrong_and_where(text, message, line, column):
+def test_says_what_is_wrong_and_where(text: Any, message: str, line: int, column: int) -> None:
     with pytest.raises(JsonTextError) as raised:
         parse(text)
     assert message in str(raised.value)
     assert (raised.value.line, raised.value.column) == (line, column)
 
 
-def test_of_a_repeated_key_the_first_value_is_kept_and_every_later_one_named():
+def test_of_a_repeated_key_the_first_value_is_kept_and_every_later_one_named() -> None:
     read = parse('{"a": 1,\n"b": {"x": 1,\n"x": {"y": [1]}},\n"a": [2, 3]}')
     assert read.value == {"a": 1, "b": {"x": 1}}
     assert read.duplicates == (("/b/x", 3), ("/a", 4))
     assert "/a/0" not in read.lines
 
 
-def test_depth_is_bounded_and_never_recurses():
+def test_depth_is_bounded_and_never_recurses() -> None:
     assert parse("[" * MAX_DEPTH + "]" * MAX_DEPTH).value
     for text in ("[" * (MAX_DEPTH + 1), "[" * 100_000, '{"a":' * 100_000):
         with pytest.raises(JsonTextError, match="nested deeper"):
             parse(text)
 
 
-def test_number_of_values_is_bounded():
+def test_number_of_values_is_bounded() -> None:
     with pytest.raises(JsonTextError, match="more than"):
         parse("[" + "0," * MAX_VALUES + "0]")
 
 
-def test_a_huge_key_is_not_copied_for_each_item_below_it():
+def test_a_huge_key_is_not_copied_for_each_item_below_it() -> None:
     started = time.perf_counter()
     read = parse('{"' + "k" * 400_000 + '": [' + "0," * 15_000 + "0]}")
     assert sum(map(len, read.lines)) < 1000
     assert time.perf_counter() - started < 2
 
 
-def test_pointers_escape_as_rfc_6901_asks():
+def test_pointers_escape_as_rfc_6901_asks() -> None:
     assert pointer("/a", "b/c~d") == "/a/b~1c~0d"

@@ -3,6 +3,7 @@ import re
 import string
 import sys
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -36,12 +37,12 @@ VALID = {
 }
 
 
-def only_problem(data):
+def only_problem(data: Any) -> Any:
     (problem,) = read_metadata(data).problems
     return problem
 
 
-def test_reads_fields_and_the_line_of_each():
+def test_reads_fields_and_the_line_of_each() -> None:
     metadata = read_metadata(json.dumps(VALID, indent=2).encode())
     assert metadata.fields == VALID
     assert metadata.problems == ()
@@ -69,22 +70,22 @@ def test_reads_fields_and_the_line_of_each():
         (b'{"a": 1,\n "a": 2}', "duplicate-key", 'the key "a" comes twice', 2),
     ],
 )
-def test_says_what_keeps_the_file_from_being_one_object(data, kind, message, line):
+def test_says_what_keeps_the_file_from_being_one_object(data: Any, kind: str, message: str, line: int) -> None:
     problem = only_problem(data)
     assert problem.kind == kind
     assert message in problem.message
     assert problem.line == line
 
 
-def test_a_file_beyond_the_bound_is_not_parsed():
+def test_a_file_beyond_the_bound_is_not_parsed() -> None:
     assert only_problem(b" " * (MAX_BYTES + 1)).kind == "too-large"
 
 
-def test_an_integer_of_four_thousand_digits_costs_nothing():
+def test_an_integer_of_four_thousand_digits_costs_nothing() -> None:
     assert only_problem(b'{"sample_rate": ' + b"9" * 4000 + b"}").kind == "syntax"
 
 
-def test_messages_hold_nothing_that_a_terminal_obeys():
+def test_messages_hold_nothing_that_a_terminal_obeys() -> None:
     problem = only_problem(b'{"\\u001b[31m\\n\\u202e": 1, "\\u001b[31m\\n\\u202e": 1}')
     assert problem.message.isprintable()
     assert show("\x1b]0;x\x07\u2028") == '"\\u001b]0;x\\u0007\\u2028"'
@@ -94,11 +95,11 @@ def test_messages_hold_nothing_that_a_terminal_obeys():
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
-def test_reading_never_raises(data):
+def test_reading_never_raises(data: Any) -> None:
     read_metadata(data)
 
 
-def test_the_schema_is_a_schema_and_its_root_is_the_specification():
+def test_the_schema_is_a_schema_and_its_root_is_the_specification() -> None:
     jsonschema.Draft202012Validator.check_schema(schema())
     validator = jsonschema.Draft202012Validator(schema())
     assert validator.is_valid(VALID)
@@ -106,18 +107,18 @@ def test_the_schema_is_a_schema_and_its_root_is_the_specification():
     assert validator.is_valid({key: value for key, value in VALID.items() if key != "domains"})
 
 
-def test_known_fields_and_domains_come_from_the_schema():
+def test_known_fields_and_domains_come_from_the_schema() -> None:
     assert set(VALID) <= set(known_fields())
     assert {"confidence_threshold", "displayname"} <= set(properties(SPEC))
     assert known_domains() == ("music", "environmental", "speech", "other")
 
 
-def near(limit):
+def near(limit: Any) -> Any:
     return st.integers(limit - 1, limit + 1)
 
 
 text_at = {limit: near(limit).map("é".__mul__) for limit in (15, 60, 280)}
-scalars = (
+scalars: st.SearchStrategy[Any] = (
     st.none() | st.booleans() | st.integers(-1, 2) | st.floats(0.25, 0.75) | st.just("x") | st.just([]) | st.just({})
 )
 words = st.sampled_from(["music", "speech", "environmental", "other", "animals", "Music", ""])
@@ -145,7 +146,7 @@ generated = st.fixed_dictionaries({}, optional=anything) | st.fixed_dictionaries
 
 @settings(max_examples=1000, deadline=None)
 @given(generated, st.sampled_from(HOSTS))
-def test_judges_every_place_as_the_jsonschema_library_does(fields, host):
+def test_judges_every_place_as_the_jsonschema_library_does(fields: Any, host: Any) -> None:
     validator = jsonschema.Draft202012Validator({"$ref": f"#/$defs/{host}", "$defs": schema()["$defs"]})
     keywords = {"minimum": "range", "maximum": "range", "exclusiveMinimum": "range", "exclusiveMaximum": "range"}
     keywords.update(maxLength="length", maxItems="count", enum="value", uniqueItems="value", type="type")
@@ -161,19 +162,19 @@ def test_judges_every_place_as_the_jsonschema_library_does(fields, host):
     assert ours == theirs - {("value", field) for field in wrong_type if ("value", field) not in ours}
 
 
-def test_48000_point_0_and_true_are_no_integers():
+def test_48000_point_0_and_true_are_no_integers() -> None:
     for value in (48000.0, True, "48000"):
         (violation,) = violations({**VALID, "sample_rate": value}, SPEC)
         assert (violation.kind, violation.pointer) == ("type", "/sample_rate")
 
 
-def test_lengths_count_code_points():
+def test_lengths_count_code_points() -> None:
     assert not list(violations({**VALID, "short_description": "🎸" * 60}, SPEC))
     (violation,) = violations({**VALID, "short_description": "🎸" * 61}, ALPHA)
     assert violation.kind == "length"
 
 
-def test_both_domain_fields_are_filled_from_either():
+def test_both_domain_fields_are_filled_from_either() -> None:
     rest = {key: value for key, value in VALID.items() if key not in ("domains", "domain_tags")}
     for field in ("domains", "domain_tags"):
         assert with_both_domain_fields({**rest, field: ["music", "speech"]}) == VALID
@@ -182,7 +183,7 @@ def test_both_domain_fields_are_filled_from_either():
     assert filled["domain_tags"] == ["music"]
 
 
-def test_no_validator_is_imported_to_judge_metadata():
+def test_no_validator_is_imported_to_judge_metadata() -> None:
     import subprocess
 
     program = "import sys, audacitorch.rules.metadata; print([m for m in ('jsonschema', 'torch') if m in sys.modules])"
@@ -190,7 +191,7 @@ def test_no_validator_is_imported_to_judge_metadata():
     assert done.stdout.strip() == "[]"
 
 
-def test_the_documentation_names_every_field_and_every_limit():
+def test_the_documentation_names_every_field_and_every_limit() -> None:
     document = (Path(__file__).parents[2] / "docs" / "metadata.md").read_text("utf-8")
     rows = [line for line in document.split("\n") if line.startswith("| `")]
     for host in HOSTS:

@@ -8,7 +8,7 @@ import pytest
 
 from audacitorch.facts import Repo, RepoFile
 from audacitorch.findings import ERROR, NOTE, WARNING, Finding
-from audacitorch.hosts import ALPHA, SPEC
+from audacitorch.hosts import ALPHA, SPEC, Host
 from audacitorch.repo.model_repo import TargetError
 from audacitorch.repo.provenance import read_facts, write_facts
 from audacitorch.report.formats import step_outputs, write_outputs
@@ -36,7 +36,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
         write_facts(Repo("hub"), tmp_path / "nowhere" / "facts.json")
 
 
-def finding(severity: str, *hosts: str) -> Finding:
+def finding(severity: str, *hosts: Host) -> Finding:
     return Finding("slow", severity, hosts, "slow", "be fast")
 
 
@@ -48,7 +48,7 @@ def finding(severity: str, *hosts: str) -> Finding:
         ((ALPHA,), False, "verdict=fail\nerrors=2\nwarnings=1\n"),
     ],
 )
-def test_outputs_count_what_concerns_the_hosts_that_were_asked_for(hosts: tuple, strict: bool, expected: str) -> None:  # type: ignore[type-arg]
+def test_outputs_count_what_concerns_the_hosts_that_were_asked_for(hosts: tuple, strict: bool, expected: str) -> None:
     findings = (
         finding(ERROR, SPEC, ALPHA),
         finding(ERROR, ALPHA),

@@ -1,4 +1,5 @@
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from audacitorch.repo.readme import MAX_BYTES, MAX_FRONT_MATTER, read_card
 
 
-def front_matter(text):
+def front_matter(text: Any) -> Any:
     return read_card(f"---\n{text}\n---\n# A model\n".encode())
 
 
@@ -25,7 +26,7 @@ def front_matter(text):
         ("date: 2021-01-01\ntags: audacity", ("audacity",)),
     ],
 )
-def test_tags_are_read_as_the_hub_reads_them(text, tags):
+def test_tags_are_read_as_the_hub_reads_them(text: str, tags: Any) -> None:
     card = front_matter(text)
     assert (card.present, card.tags, card.problems) == (True, tags, ())
 
@@ -40,11 +41,11 @@ def test_tags_are_read_as_the_hub_reads_them(text, tags):
         b"---\ntags: audacity\n---\n" + "é".encode() * MAX_BYTES,
     ],
 )
-def test_line_ends_byte_order_marks_and_prose_do_not_hide_the_tag(data):
+def test_line_ends_byte_order_marks_and_prose_do_not_hide_the_tag(data: Any) -> None:
     assert read_card(data).tags == ("audacity",)
 
 
-def test_no_readme_and_no_front_matter_are_no_problems():
+def test_no_readme_and_no_front_matter_are_no_problems() -> None:
     assert read_card(None).present is False
     for data in (b"", b"# A model\n", b"---\ntags: audacity\nno end", b"text\n---\ntags: audacity\n---\n"):
         card = read_card(data)
@@ -72,32 +73,32 @@ def test_no_readme_and_no_front_matter_are_no_problems():
         ("tags: \x01", "syntax", 2),
     ],
 )
-def test_what_cannot_be_read_or_must_not_is_a_problem_and_gives_no_tags(text, kind, line):
+def test_what_cannot_be_read_or_must_not_is_a_problem_and_gives_no_tags(text: Any, kind: str, line: Any) -> None:
     card = front_matter(text)
     (problem,) = card.problems
     assert (problem.kind, problem.line) == (kind, line)
     assert card.tags is None
 
 
-def test_encodings_and_sizes():
+def test_encodings_and_sizes() -> None:
     assert read_card("---\ntags: é\n---\n".encode("utf-16")).problems[0].kind == "encoding"
     assert read_card("---\na: 1\ntags: é\n---\n".encode("latin-1")).problems[0].line == 3
     assert read_card(b"---\n" + b"# x\n" * MAX_FRONT_MATTER).problems[0].kind == "too-large"
 
 
 @pytest.mark.parametrize("bomb", ["[" * 60_000, "{" * 60_000, "- " * 30_000, "? " * 30_000, '"' + "\\n" * 30_000 + '"'])
-def test_bombs_end_soon(bomb):
+def test_bombs_end_soon(bomb: Any) -> None:
     started = time.perf_counter()
     front_matter("a:\n " + bomb)
     assert time.perf_counter() - started < 2
 
 
 @given(st.text(alphabet="atgs:-[]{}&*!|>'\"\n\t #%1.~<é\x00", max_size=80))
-def test_reading_never_raises(text):
+def test_reading_never_raises(text: Any) -> None:
     front_matter(text)
 
 
 @given(st.binary(max_size=100))
-def test_reading_bytes_never_raises(data):
+def test_reading_bytes_never_raises(data: Any) -> None:
     read_card(data)
     read_card(b"---\n" + data + b"\n---\n")

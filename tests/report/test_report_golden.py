@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Callable, Dict
 
 import pytest
 
-from audacitorch.report import annotations, html, jsonfile, markdown, text
+from audacitorch.report import annotations as commands
+from audacitorch.report import html, jsonfile, markdown, text
+from audacitorch.report.model import Report
 
 from .samples import SAMPLES
 
 DATA = Path(__file__).parent / "data"
-FORMATS = {
+FORMATS: Dict[str, Callable[[Report], str]] = {
     "txt": text.render,
     "md": markdown.render,
     "json": jsonfile.render,
     "html": html.render,
-    "commands": annotations.render,
+    "commands": commands.render,
 }
 
 

@@ -8,6 +8,7 @@ import random
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import jsonschema
 import pytest
@@ -80,7 +81,7 @@ def test_the_verdict_does_not_depend_on_the_order_of_findings(report: Report, sh
 
 
 @pytest.mark.parametrize("made", [*SAMPLES.values(), hostile], ids=lambda made: made.__name__)
-def test_every_sample_keeps_to_the_schema(made) -> None:
+def test_every_sample_keeps_to_the_schema(made: Any) -> None:
     validator().validate(made().to_json())
 
 

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,13 +19,15 @@ from markdown_it import MarkdownIt
 
 from audacitorch.findings import CouldNotRun, Finding, Skipped
 from audacitorch.hosts import ALPHA, HOSTS, SPEC
-from audacitorch.report import annotations, content, html, jsonfile, markdown, sarif, text
+from audacitorch.report import annotations as commands
+from audacitorch.report import content, html, jsonfile, markdown, sarif, text
 from audacitorch.report.escape import markdown_block, visible, visible_lines, without_commands
+from audacitorch.report.facts_json import trial_to_json
 from audacitorch.report.formats import write_reports
 from audacitorch.report.model import Report, Target
 from audacitorch.report.rules_doc import RULES_URL
 
-from .samples import SAMPLES, effect, hostile, labeler, static, trial, trial_to_json, undecided, voice_activity
+from .samples import SAMPLES, effect, hostile, labeler, static, trial, undecided, voice_activity
 
 
 def comment(report: Report) -> str:
@@ -36,7 +40,7 @@ RENDERERS = {
     "json": jsonfile.render,
     "markdown": markdown.render,
     "comment": comment,
-    "annotations": annotations.render,
+    "annotations": commands.render,
     "sarif": sarif.render,
     "html": html.render,
 }
@@ -117,7 +121,7 @@ def test_html_has_no_script_no_address_and_no_tag_of_a_stranger(nasty: str) -> N
 
 @pytest.mark.parametrize("name", ["text", "markdown", "comment", "annotations", "html", "sarif"])
 @pytest.mark.parametrize("made", SAMPLES.values(), ids=list(SAMPLES))
-def test_every_report_says_which_hosts_run_the_model(name: str, made) -> None:
+def test_every_report_says_which_hosts_run_the_model(name: str, made: Any) -> None:
     shown = RENDERERS[name](made())
     first = shown.splitlines()[0] if name in ("text", "markdown", "comment", "annotations") else shown
     assert SPEC.title in first
@@ -183,7 +187,7 @@ def test_colour_is_for_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("render", "limit"), [(markdown.render, 1_048_576), (comment, 65_536)])
-def test_markdown_keeps_githubs_limits_and_whole_pieces(render, limit: int) -> None:
+def test_markdown_keeps_githubs_limits_and_whole_pieces(render: Any, limit: int) -> None:
     findings = tuple(
         Finding(f"rule-{n}", "error", HOSTS, "|<&" * 900 + str(m), "`" * 900, "model.pt", m)
         for n in range(60)
@@ -200,7 +204,7 @@ def long_trial() -> dict:
 
 
 def test_annotations_show_every_rule_before_any_rule_twice() -> None:
-    lines = annotations.render(voice_activity(), folder="models/vad").splitlines()
+    lines = commands.render(voice_activity(), folder="models/vad").splitlines()
     errors = [line for line in lines if line.startswith("::error ")]
     assert len(errors) == 10
     assert errors[0].startswith("::error file=models/vad/model.pt,title=aborts-host::")
@@ -211,12 +215,12 @@ def test_annotations_show_every_rule_before_any_rule_twice() -> None:
 
 def test_annotations_escape_what_ends_a_property() -> None:
     named = replace(effect(), findings=(Finding("slow", "error", HOSTS, "50%\nof: a, b", "", "a:b,c%d.json", 2),))
-    assert "::error file=a%3Ab%2Cc%25d.json,line=2,title=slow::50%25%0Aof: a, b" in annotations.render(named)
+    assert "::error file=a%3Ab%2Cc%25d.json,line=2,title=slow::50%25%0Aof: a, b" in commands.render(named)
 
 
 def test_an_error_for_a_host_that_nobody_asked_for_is_annotated_as_a_warning() -> None:
-    assert "::error" not in annotations.render(labeler())
-    assert "::error" in annotations.render(replace(labeler(), hosts_wanted=HOSTS))
+    assert "::error" not in commands.render(labeler())
+    assert "::error" in commands.render(replace(labeler(), hosts_wanted=HOSTS))
 
 
 def test_sarif_is_a_log_of_version_2_1_0() -> None:
@@ -256,7 +260,7 @@ def test_sarif_tells_what_could_not_run() -> None:
     assert invocation["toolExecutionNotifications"][0]["associatedRule"]["id"] == "output-shape"
 
 
-def test_write_reports_makes_the_folder_and_leaves_no_scraps(tmp_path) -> None:
+def test_write_reports_makes_the_folder_and_leaves_no_scraps(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
     for report in (effect(), voice_activity()):
         written = write_reports(report, folder)
@@ -266,7 +270,7 @@ def test_write_reports_makes_the_folder_and_leaves_no_scraps(tmp_path) -> None:
         write_reports(effect(), written["md"])
 
 
-def test_a_failed_write_leaves_the_old_report(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_the_old_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written = write_reports(effect(), tmp_path)
     before = written["json"].read_bytes()
     monkeypatch.setattr("os.replace", lambda *paths: (_ for _ in ()).throw(OSError("disk full")))

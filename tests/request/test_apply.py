@@ -9,12 +9,12 @@ from typing import Any, List
 import pytest
 
 from audacitorch.github import GitHub, GitHubError
-from audacitorch.github.tracker import Comment, Issue
+from audacitorch.github.tracker import WORKFLOW_LOGIN, Comment, Issue
 from audacitorch.hosts import LIST_HOST
 from audacitorch.request.comment import Links
 from audacitorch.request.decision import Decision, failed_decision, plan_of
 from audacitorch.request.issue_event import Event
-from audacitorch.request.memory import MARKER, WORKFLOW_LOGIN, CheckRun, Memory, read_memory
+from audacitorch.request.memory import MARKER, CheckRun, Memory, read_memory
 from audacitorch.request.respond import apply_decision
 from audacitorch.request.states import COULD_NOT_CHECK, NEEDS_CHANGES, NEEDS_INFO, READY, Reason
 from tests.github import LocalGitHub

@@ -373,6 +373,7 @@ def test_a_failure_of_ours_does_not_hide_the_check_that_came_before_it(
 @pytest.mark.parametrize("changes", [{"static": True}, {"trial": None}, {"trial": {"ended": "skipped"}}])
 def test_no_decision_lists_a_model_that_did_not_run(changes: Any, triage: Triage, tmp_path: Path) -> None:
     made = triage.decide(Issue(1, "", f"### Repo ID\n\n{GOOD}\n"))
+    assert made.report is not None
     write_decision(replace(made, report=replace(made.report, **changes)), tmp_path / "decision.json")
     with pytest.raises(DecisionError, match="its report does not"):
         read_decision(tmp_path / "decision.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from tests.request.harmless import check_comment
 BODIES = sorted(Path(__file__).with_name("bodies").glob("*/*.md"))
 
 
-def decide(triage: Triage, body: str, tmp_path: Path, title: str = ""):
+def decide(triage: Triage, body: str, tmp_path: Path, title: str = "") -> Any:
     """The decision as the next job reads it, with the comment that was looked at."""
     decision = triage.decide(Issue(7, title, body, "ann", ("model-contrib",)))
     comment = render_request(decision, Memory().with_run(CheckRun.of(decision)), Links())
@@ -72,7 +73,9 @@ def test_the_title_is_where_the_id_may_be(triage: Triage, tmp_path: Path) -> Non
         ("hugggof/secret", "not-found", ()),
     ],
 )
-def test_a_question_offers_what_was_probably_meant(written, kind, near, triage: Triage, tmp_path: Path) -> None:
+def test_a_question_offers_what_was_probably_meant(
+    written: str, kind: str, near: Any, triage: Triage, tmp_path: Path
+) -> None:
     decision = decide(triage, f"### Repo ID\n\n{written}\n", tmp_path)
     assert (decision.state, decision.reason.kind, decision.reason.near) == ("needs-info", kind, near)
     assert all(f"<code>{name}</code>" in decision.comment for name in near)

@@ -75,7 +75,8 @@ def prepared(action: str, place: Any, github: LocalGitHub, triage: Triage) -> Ac
     apply_decision(place[0], Event(1, "opened"), decision, Links())
     if action == "decline":
         return lambda: decline(place[0], 1, "It is a copy.")
-    return lambda: accept(*place, 1, dry_run=False)
+    repository, hub, folder = place
+    return lambda: accept(repository, hub, folder, 1, dry_run=False)
 
 
 def ended_well(action: str, github: LocalGitHub) -> None:

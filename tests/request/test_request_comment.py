@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Dict
 
 import pytest
 
@@ -153,7 +153,7 @@ AGAINST = {
     "file": None,
     "line": None,
 }
-FORGERIES = {
+FORGERIES: Dict[str, Dict[str, Any]] = {
     "passed-without-report": {"report": None},
     "passed-for-nobody": {"report": {**good()["report"], "hosts_wanted": [], "findings": [{**AGAINST, "details": {}}]}},
     "another-commit": {"revision": "cd" * 20},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from typing import Any
 
 import pytest
 
@@ -17,12 +18,12 @@ RULES = [
 ]  # fmt: skip
 
 
-def problems(archive):
+def problems(archive: Any) -> Any:
     found = {name: list(all_rules()[name].check(archive)) for name in RULES}
     return {name: listed for name, listed in found.items() if listed}
 
 
-def test_a_good_archive_has_no_problems():
+def test_a_good_archive_has_no_problems() -> None:
     assert problems(with_body("y = torch.add(x, torch.zeros([1, 2]), alpha=1)")) == {}
 
 
@@ -54,7 +55,7 @@ def test_a_good_archive_has_no_problems():
         ("file-access", with_body('y = ops.prim.rpc_sync("a", "b")')),
     ],
 )
-def test_each_rule_speaks_alone(rule, archive):
+def test_each_rule_speaks_alone(rule: str, archive: Any) -> None:
     assert list(problems(archive)) == [rule]
 
 
@@ -74,11 +75,11 @@ def test_each_rule_speaks_alone(rule, archive):
         "y = annotate(Union[int, NoneType], 1)",
     ],
 )
-def test_calls_that_1_9_0_accepts_are_no_problem(body):
+def test_calls_that_1_9_0_accepts_are_no_problem(body: str) -> None:
     assert problems(with_body(body)) == {}
 
 
-def test_every_call_has_its_own_finding_with_place_and_advice():
+def test_every_call_has_its_own_finding_with_place_and_advice() -> None:
     archive = with_body("y = torch.pad(x, [1])\nz = torch.pad(x, [2])")
     first, second = problems(archive)["unknown-operator"]
     assert (first.details["member_line"], second.details["member_line"]) == (8, 9)
@@ -87,14 +88,14 @@ def test_every_call_has_its_own_finding_with_place_and_advice():
     assert "constant_pad_nd" in first.hint
 
 
-def test_old_formats_get_the_operators_of_their_time():
+def test_old_formats_get_the_operators_of_their_time() -> None:
     body = MODULE.format(body='y = torch.div(x, x, rounding_mode="floor")')
     old, new = (read(packed({"version": version, "code/__torch__.py": body})) for version in ("3", "4"))
     assert list(problems(old)) == ["operator-arguments"]
     assert problems(new) == {}
 
 
-def test_A80_A89_the_published_model_is_reported_whole():
+def test_A80_A89_the_published_model_is_reported_whole() -> None:
     data = silero()
     found = problems(read(data.read_bytes()))
     assert set(found) == {"unknown-operator", "operator-arguments"}

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from audacitorch.findings import WARNING
@@ -6,12 +8,12 @@ from audacitorch.repo.readme import read_card
 from audacitorch.rules import all_rules
 
 
-def problems(rule, data):
+def problems(rule: Any, data: Any) -> Any:
     return list(all_rules()[rule].check(read_card(data)))
 
 
 @pytest.mark.parametrize("tags", ["audacity", "[audacity]", "[audio, audacity]", "\n- audacity"])
-def test_the_tag_is_found_in_every_form(tags):
+def test_the_tag_is_found_in_every_form(tags: str) -> None:
     data = f"---\ntags: {tags}\n---\n".encode()
     assert problems("card-tag-missing", data) == []
     assert problems("card-front-matter", data) == []
@@ -29,7 +31,7 @@ def test_the_tag_is_found_in_every_form(tags):
         (b"---\ntags: not-audacity\n---\n", "lack `audacity`"),
     ],
 )
-def test_a_card_without_the_tag_is_found(data, message):
+def test_a_card_without_the_tag_is_found(data: Any, message: str) -> None:
     (problem,) = problems("card-tag-missing", data)
     assert message in problem.message
     assert problem.file == "README.md"
@@ -45,14 +47,14 @@ def test_a_card_without_the_tag_is_found(data, message):
         (b"---\ntags: &\x1b[31m\n---\n", ""),
     ],
 )
-def test_front_matter_that_cannot_be_read_is_one_problem_not_two(data, message):
+def test_front_matter_that_cannot_be_read_is_one_problem_not_two(data: Any, message: str) -> None:
     (problem,) = problems("card-front-matter", data)
     assert message in problem.message
     assert problem.message.isprintable()
     assert problems("card-tag-missing", data) == []
 
 
-def test_both_are_warnings_for_every_host():
+def test_both_are_warnings_for_every_host() -> None:
     for rule in ("card-tag-missing", "card-front-matter"):
         assert set(all_rules()[rule].severity.values()) == {WARNING}
         assert set(all_rules()[rule].severity) == set(HOSTS)

@@ -1,6 +1,7 @@
 """Every rule about metadata.json: what it lets pass, what it finds, for which host, in which line."""
 
 import json
+from typing import Any, Set
 
 import pytest
 
@@ -24,11 +25,11 @@ VALID = {
 }
 
 
-def found(metadata):
+def found(metadata: Any) -> Any:
     """(rule, problem, severity by host) of every problem that the family finds, as a check runs it."""
     facts = read_metadata(metadata if isinstance(metadata, bytes) else json.dumps(metadata, indent=1).encode())
     problems = []
-    failed = set()
+    failed: Set[str] = set()
     for rule in all_rules().values():
         if rule.family == "metadata" and not failed.intersection(rule.after):
             for problem in rule.check(facts):
@@ -38,12 +39,12 @@ def found(metadata):
     return problems
 
 
-def only(metadata):
+def only(metadata: Any) -> Any:
     ((rule, problem, severity),) = found(metadata)
     return rule, problem, severity
 
 
-def changed(**fields):
+def changed(**fields: Any) -> Any:
     return {key: value for key, value in {**VALID, **fields}.items() if value is not ...}
 
 
@@ -70,7 +71,7 @@ ALPHA_ONLY = {SPEC: FINE, ALPHA: ERROR}
         {"$schema": "metadata.schema.json"},
     ],
 )
-def test_valid_metadata_gives_no_problem(fields):
+def test_valid_metadata_gives_no_problem(fields: Any) -> None:
     assert found(changed(**fields)) == []
 
 
@@ -128,7 +129,9 @@ def test_valid_metadata_gives_no_problem(fields):
         ({"license": "MIT"}, "metadata-unknown-field", dict.fromkeys(HOSTS, NOTE), 'reads the field "license"'),
     ],
 )
-def test_one_defect_gives_one_problem_with_its_field_value_and_limit(fields, rule, severity, message):
+def test_one_defect_gives_one_problem_with_its_field_value_and_limit(
+    fields: Any, rule: str, severity: Any, message: str
+) -> None:
     name, problem, severities = only(changed(**fields))
     assert (name, severities) == (rule, severity)
     assert message in problem.message
@@ -148,12 +151,12 @@ def test_one_defect_gives_one_problem_with_its_field_value_and_limit(fields, rul
         (b"\xef\xbb\xbf{}", "metadata-encoding", 1),
     ],
 )
-def test_a_file_that_cannot_be_read_gives_one_problem_and_no_missing_fields(data, rule, line):
+def test_a_file_that_cannot_be_read_gives_one_problem_and_no_missing_fields(data: Any, rule: str, line: Any) -> None:
     name, problem, severity = only(data)
     assert (name, problem.line, severity) == (rule, line, BOTH)
 
 
-def test_each_problem_stands_on_the_line_of_its_value():
+def test_each_problem_stands_on_the_line_of_its_value() -> None:
     text = json.dumps(changed(tags=["ok", "x" * 16], multichannel=1, colour="red"), indent=1)
     lines = text.split("\n")
     by_rule = {rule: lines[problem.line - 1] for rule, problem, _ in found(text.encode())}
@@ -162,7 +165,7 @@ def test_each_problem_stands_on_the_line_of_its_value():
     assert "colour" in by_rule["metadata-unknown-field"]
 
 
-def test_a_misspelt_field_is_named_where_the_right_one_is_missed():
+def test_a_misspelt_field_is_named_where_the_right_one_is_missed() -> None:
     metadata = changed(sample_rate=..., sampleRate=48000)
     (missing,) = [problem for rule, problem, _ in found(metadata) if rule == "metadata-field-missing"]
     assert missing.hint == 'Rename "sampleRate" to `sample_rate`.'
@@ -180,17 +183,17 @@ def test_a_misspelt_field_is_named_where_the_right_one_is_missed():
         ({"labels": ...}, 'Add "labels": ["drums", "bass"].'),
     ],
 )
-def test_hints_are_ready_to_paste(fields, hint):
+def test_hints_are_ready_to_paste(fields: Any, hint: str) -> None:
     assert only(changed(**fields))[1].hint == hint
 
 
-def test_every_example_is_valid():
+def test_every_example_is_valid() -> None:
     lines = [example(field) for field in known_fields() if example(field)]
     assert set(VALID) < {line.split('"')[1] for line in lines}
     assert found(("{" + ",".join(lines) + "}").encode()) == []
 
 
-def test_ten_thousand_wrong_values_are_not_ten_thousand_problems():
+def test_ten_thousand_wrong_values_are_not_ten_thousand_problems() -> None:
     problems = found(changed(labels=[1] * 10_000))
     assert len(problems) == MAX_PER_FIELD + 1
     assert problems[-1][1].message == f"`labels` has {10_000 - MAX_PER_FIELD:,} more of these."
@@ -202,7 +205,7 @@ def test_ten_thousand_wrong_values_are_not_ten_thousand_problems():
     assert len(found(repeated)) == MAX_PER_FIELD + 1
 
 
-def test_nothing_that_a_stranger_wrote_reaches_a_message_unescaped():
+def test_nothing_that_a_stranger_wrote_reaches_a_message_unescaped() -> None:
     evil = "\x1b[31m\r\n::error::\u202e"
     metadata = {**changed(effect_type=evil, domains=[evil], tags=[evil, evil], labels=[0]), evil: evil}
     problems = found(metadata)
@@ -212,30 +215,30 @@ def test_nothing_that_a_stranger_wrote_reaches_a_message_unescaped():
 
 
 @pytest.mark.parametrize("written", ["sampleRate", "sample-rate", "SAMPLE_RATE", "samplerate", "sample_rates"])
-def test_names_are_found_however_they_are_misspelt(written):
+def test_names_are_found_however_they_are_misspelt(written: str) -> None:
     assert nearest(written, ("labels", "sample_rate")) == "sample_rate"
 
 
-def test_A28_A29_A84_a_displayname_is_accepted():
+def test_A28_A29_A84_a_displayname_is_accepted() -> None:
     assert found(changed(displayname="Vocal remover, 48 kHz")) == []
 
 
-def test_A31_the_optional_confidence_threshold_is_known():
+def test_A31_the_optional_confidence_threshold_is_known() -> None:
     assert found(changed(effect_type="waveform-to-labels", confidence_threshold=0.3)) == []
 
 
-def hints(metadata):
+def hints(metadata: Any) -> Any:
     return {rule: problem.hint for rule, problem, _ in found(metadata)}
 
 
-def test_a_rename_never_makes_a_key_that_comes_twice():
+def test_a_rename_never_makes_a_key_that_comes_twice() -> None:
     there = {**changed(long_description=""), "model_long_description": "A text."}
     assert hints(there)["metadata-unknown-field"].startswith("`long_description` is there as well")
     gone = {**changed(long_description=...), "model_long_description": "A text."}
     assert hints(gone)["metadata-field-missing"] == 'Rename "model_long_description" to `long_description`.'
 
 
-def test_one_description_is_to_become_two_fields():
+def test_one_description_is_to_become_two_fields() -> None:
     told = found({**changed(short_description=..., long_description=...), "description": "A text."})
     missing = [problem for rule, problem, _ in told if rule == "metadata-field-missing"]
     assert [problem.details["field"] for problem in missing] == ["short_description", "long_description"]
@@ -249,7 +252,7 @@ def test_one_description_is_to_become_two_fields():
      "A description of my model", "booster: say here what it does.", "<what it does>",
      "This description can be a max of 280 characters aaaa."],
 )  # fmt: skip
-def test_texts_that_say_nothing_are_placeholders(text):
+def test_texts_that_say_nothing_are_placeholders(text: str) -> None:
     assert only(changed(short_description=text))[0] == "placeholder-text"
 
 
@@ -258,5 +261,5 @@ def test_texts_that_say_nothing_are_placeholders(text):
     ["Use me to boost volume by 3dB :).", "Tests whether a clip holds speech.", "Removes noise.", "Adds descriptions",
      "Vocals", "A description of each event in the clip", "x2 time stretch", "Todoist sounds", "None of the noise"],
 )  # fmt: skip
-def test_short_texts_that_say_something_are_not(text):
+def test_short_texts_that_say_something_are_not(text: str) -> None:
     assert found(changed(short_description=text)) == []

@@ -1,3 +1,6 @@
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from audacitorch.facts import Repo, RepoFile
@@ -8,16 +11,16 @@ from audacitorch.rules import all_rules
 from audacitorch.rules.repo import LARGEST_PLAIN_FILE
 
 
-def problems(rule, repo):
+def problems(rule: Any, repo: Any) -> Any:
     return list(all_rules()[rule].check(repo))
 
 
-def folder(*names, source="folder", size=100, lfs=None):
+def folder(*names: Any, source: str = "folder", size: int = 100, lfs: Any = None) -> Any:
     return Repo(source, files={name: RepoFile(name, size, lfs) for name in names})
 
 
 @pytest.mark.parametrize("identifier", ["hugggof/vocal-separation", "a/b", "_a/b_", "A.b-C_9/" + "x" * 96])
-def test_ids_that_the_hub_allows_pass(identifier):
+def test_ids_that_the_hub_allows_pass(identifier: Any) -> None:
     assert repo_id_fault(identifier) is None
     assert problems("repo-id", Repo("hub", identifier)) == []
 
@@ -43,13 +46,13 @@ def test_ids_that_the_hub_allows_pass(identifier):
         ("a/b.git", "end with .git"),
     ],
 )
-def test_A79_ids_that_the_hub_cannot_hold_are_found(identifier, message):
+def test_A79_ids_that_the_hub_cannot_hold_are_found(identifier: Any, message: str) -> None:
     (problem,) = problems("repo-id", Repo("hub", identifier))
     assert message in problem.message
     assert problem.message.isprintable()
 
 
-def test_our_idea_of_an_id_is_no_wider_than_the_hub_clients():
+def test_our_idea_of_an_id_is_no_wider_than_the_hub_clients() -> None:
     hub = pytest.importorskip("huggingface_hub.utils")
     for identifier in ("a/b", "_a/b_", "a/b.git", "a/b--c", "a/.b", "a/b-", "a/-b", "a/" + "x" * 97, "a/b/c", "a/b\n"):
         try:
@@ -58,15 +61,15 @@ def test_our_idea_of_an_id_is_no_wider_than_the_hub_clients():
             assert repo_id_fault(identifier) is not None
 
 
-def test_a_folder_without_an_id_passes():
+def test_a_folder_without_an_id_passes() -> None:
     assert problems("repo-id", Repo("folder")) == []
 
 
-def test_a_repo_with_both_files_passes():
+def test_a_repo_with_both_files_passes() -> None:
     assert problems("missing-file", folder("model.pt", "metadata.json", "README.md")) == []
 
 
-def test_an_empty_repo_is_one_problem():
+def test_an_empty_repo_is_one_problem() -> None:
     (problem,) = problems("missing-file", folder("README.md"))
     assert "No model has been exported here yet" in problem.message
 
@@ -85,7 +88,7 @@ def test_an_empty_repo_is_one_problem():
         (("model.pt", "tokenizer.json"), "metadata.json", None),
     ],
 )
-def test_a_missing_file_is_named_with_the_one_that_was_meant(names, missing, near):
+def test_a_missing_file_is_named_with_the_one_that_was_meant(names: Any, missing: str, near: Any) -> None:
     (problem,) = problems("missing-file", folder(*names))
     assert problem.message == f"{missing} is missing."
     assert problem.file == missing
@@ -93,29 +96,29 @@ def test_a_missing_file_is_named_with_the_one_that_was_meant(names, missing, nea
     assert near is None or near in problem.hint
 
 
-def test_a_near_miss_with_escape_codes_is_shown_harmless():
+def test_a_near_miss_with_escape_codes_is_shown_harmless() -> None:
     (problem,) = problems("missing-file", folder("metadata.json", "\x1b[2J\n.pt"))
     assert problem.hint.isprintable()
 
 
-def test_on_the_hub_a_plain_model_is_a_warning_and_an_error_to_the_alphas():
+def test_on_the_hub_a_plain_model_is_a_warning_and_an_error_to_the_alphas() -> None:
     (problem,) = problems("not-in-lfs", folder("model.pt", source="hub", lfs=False))
     assert problem.severity is None
     assert all_rules()["not-in-lfs"].severity == {SPEC: WARNING, ALPHA: ERROR}
 
 
 @pytest.mark.parametrize("lfs", [True, None])
-def test_on_the_hub_a_model_in_lfs_or_of_unknown_storage_passes(lfs):
+def test_on_the_hub_a_model_in_lfs_or_of_unknown_storage_passes(lfs: Any) -> None:
     assert problems("not-in-lfs", folder("model.pt", source="hub", lfs=lfs)) == []
 
 
 @pytest.mark.parametrize("lfs", [False, None])
-def test_in_a_folder_a_small_model_gets_a_note(lfs):
+def test_in_a_folder_a_small_model_gets_a_note(lfs: Any) -> None:
     (problem,) = problems("not-in-lfs", folder("model.pt", lfs=lfs))
     assert problem.severity == NOTE
 
 
-def test_in_a_folder_a_model_in_lfs_or_too_large_for_plain_git_passes():
+def test_in_a_folder_a_model_in_lfs_or_too_large_for_plain_git_passes() -> None:
     assert problems("not-in-lfs", folder("model.pt", lfs=True)) == []
     assert problems("not-in-lfs", folder("model.pt", size=LARGEST_PLAIN_FILE + 1)) == []
 
@@ -130,7 +133,9 @@ def test_in_a_folder_a_model_in_lfs_or_too_large_for_plain_git_passes():
         ("models/b/*.pt", False),
     ],
 )
-def test_gitattributes_at_the_root_of_a_repo_with_several_models_count(attributes, counts, tmp_path):
+def test_gitattributes_at_the_root_of_a_repo_with_several_models_count(
+    attributes: str, counts: bool, tmp_path: Path
+) -> None:
     from audacitorch.repo.model_repo import FolderRepo
 
     folder = tmp_path / "checkout" / "models" / "a"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from audacitorch.facts import Archive, Card, Facts, Metadata, Repo, Unavailable
 from audacitorch.findings import ERROR, FINE, NOTE, WARNING, CouldNotRun, Finding, Problem, Skipped
-from audacitorch.hosts import ALPHA, HOSTS, SPEC
+from audacitorch.hosts import ALPHA, HOSTS, SPEC, Host
 from audacitorch.report.model import FAIL, PASS, UNKNOWN, Report, Target
 from audacitorch.rules import NotApplicable, Rule, all_rules, rule
 from audacitorch.rules.runner import Outcome, run_rules
@@ -176,7 +176,7 @@ findings = st.builds(
 
 @given(st.lists(findings, max_size=8), st.randoms(), st.booleans(), st.sampled_from([(SPEC,), (ALPHA,), HOSTS]))
 def test_the_verdict_does_not_depend_on_the_order_of_findings(
-    found: List[Finding], chance: random.Random, strict: bool, hosts: Tuple[str, ...]
+    found: List[Finding], chance: random.Random, strict: bool, hosts: Tuple[Host, ...]
 ) -> None:
     shuffled = list(found)
     chance.shuffle(shuffled)
@@ -190,7 +190,7 @@ def test_the_verdict_does_not_depend_on_the_order_of_findings(
 
 @given(st.lists(findings, max_size=8), findings, st.sampled_from([(SPEC,), (ALPHA,), HOSTS]), st.booleans())
 def test_one_more_finding_never_makes_a_verdict_better(
-    found: List[Finding], more: Finding, hosts: Tuple[str, ...], strict: bool
+    found: List[Finding], more: Finding, hosts: Tuple[Host, ...], strict: bool
 ) -> None:
     before = Report(Target("folder"), tuple(found), hosts_wanted=hosts, strict=strict)
     after = replace(before, findings=(*found, more))
@@ -223,7 +223,7 @@ def test_findings_do_not_depend_on_the_order_of_rules(chance: random.Random) -> 
 
 
 def _with(field: Optional[str]) -> Facts:
-    return FACTS if field is None else replace(FACTS, **{field: Unavailable(f"no {field}")})
+    return FACTS if field is None else replace(FACTS, **{field: Unavailable(f"no {field}")})  # type: ignore[arg-type]  # any field
 
 
 @pytest.mark.parametrize("field", [None, "card", "metadata", "archive"])

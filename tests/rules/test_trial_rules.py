@@ -334,7 +334,8 @@ def test_rules_about_effects_leave_labelers_alone_and_the_other_way_round() -> N
 
 
 def test_without_an_effect_type_that_a_host_knows_outputs_are_not_judged() -> None:
-    for effect_type in (None, "Waveform-To-Labels", ["waveform-to-labels"], {}):
+    odd: List[Any] = [None, "Waveform-To-Labels", ["waveform-to-labels"], {}]
+    for effect_type in odd:
         for name in ("output-type", "output-shape", "output-labels-mismatch", "label-format"):
             with pytest.raises(NotApplicable):
                 problems(name, trial(block()), Metadata({"effect_type": effect_type, "labels": []}))

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,7 @@ ATTEMPTS = textwrap.dedent(
 
 
 @pytest.fixture(scope="module")
-def attempts(tmp_path_factory):
+def attempts(tmp_path_factory: pytest.TempPathFactory) -> Any:
     scratch = tmp_path_factory.mktemp("scratch")
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     secret, allowed = elsewhere / "secret", elsewhere / "model"
@@ -92,14 +93,14 @@ def attempts(tmp_path_factory):
     return in_force, result
 
 
-def test_everything_is_in_force_on_this_kernel(attempts):
+def test_everything_is_in_force_on_this_kernel(attempts: Any) -> None:
     in_force, _ = attempts
     assert in_force["seccomp"] is True
     assert in_force["no_new_privileges"] is True
     assert in_force["network"] == "none"
 
 
-def test_what_is_allowed_can_be_read(attempts):
+def test_what_is_allowed_can_be_read(attempts: Any) -> None:
     assert attempts[1]["read allowed"] == "done"
 
 
@@ -108,32 +109,33 @@ kill parent|kill all|session|priority|raise limit|memory""".replace("\n", "|").s
 
 
 @pytest.mark.parametrize("attempt", REFUSED)
-def test_the_sandbox_refuses_to(attempts, attempt):
+def test_the_sandbox_refuses_to(attempts: Any, attempt: Any) -> None:
     assert attempts[1][attempt] != "done"
 
 
 @pytest.mark.parametrize("attempt", ["read secret", "read secret in a thread", "list folder"])
-def test_landlock_hides_other_files(attempts, attempt):
+def test_landlock_hides_other_files(attempts: Any, attempt: str) -> None:
     in_force, result = attempts
     if in_force["landlock"] is None:
         pytest.skip("this kernel has no Landlock")
     assert result[attempt] != "done"
 
 
-def test_an_unknown_machine_has_no_filter():
+def test_an_unknown_machine_has_no_filter() -> None:
     assert call_filter("riscv64", 1) is None
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
-def test_every_jump_of_the_filter_stays_inside(machine):
+def test_every_jump_of_the_filter_stays_inside(machine: str) -> None:
     program = call_filter(machine, 1)
+    assert program is not None
     instructions = [program[i : i + 8] for i in range(0, len(program), 8)]
     assert len(instructions) < 4096
     for position, instruction in enumerate(instructions):
         assert position + 1 + max(instruction[2], instruction[3]) < len(instructions) + (instruction[0] == 0x06)
 
 
-def test_nothing_that_reaches_others_is_allowed():
+def test_nothing_that_reaches_others_is_allowed() -> None:
     reaching = {"socket", "connect", "fork", "vfork", "execve", "ptrace", "kill", "tkill", "mount", "unlink", "rename"}
     assert not reaching & set(NUMBERS)
     assert not set(ALLOWED) & set(CONDITIONAL + MISSING)
