@@ -89,7 +89,8 @@ def json_schema(node: Any, required: bool = True) -> Dict[str, Any]:
 
     References are followed once for each name: those that come back to themselves allow anything.
     """
-    return _converted(node, required, ())
+    converted: Dict[str, Any] = _converted(node, required, ())
+    return converted
 
 
 def _converted(node: Any, required: bool, within: Tuple[str, ...], closed: bool = True) -> Any:

@@ -82,7 +82,7 @@ class TestRefresh:
         for number, kind in enumerate(bad):
             world.add(f"bad/{kind}" if kind != "huge" else "vast/huge", 100 + number)
         world.commit("vast/huge", {"metadata.json": b" " * 20_000_000})
-        world.hub.find("bad/bomb").card = {"tags": ["audacity"], "license": [["x" * 1000] * 1000] * 20}  # type: ignore[union-attr]
+        world.hub.find("bad/bomb").card = {"tags": ["audacity"], "license": [["x" * 1000] * 1000] * 20}
         world.hub.fault("stall", path="bad/hang", times=None, at=0, seconds=5.0)
         world.hub.fault("drip", path="bad/drip", times=None, seconds=0.2)
         world.hub.fault("server-error", path="bad/error", times=None)

@@ -23,7 +23,7 @@ from tests.registry.world import START, World, model_files
 def take_name(world: World, name: str, history: HubRepo) -> HubRepo:
     """A stranger's repo of this name, with the old repo's history pushed into it."""
     world.hub.add_repo("x/y", {})  # or the local Hub would give the same key again
-    stranger = world.add(name, files={"README.md": b""})
+    stranger: HubRepo = world.add(name, files={"README.md": b""})
     stranger.commits[:] = history.commits
     stranger.branches.update(history.branches)
     return stranger

@@ -141,7 +141,7 @@ def test_nothing_that_reaches_others_is_allowed() -> None:
     assert not set(ALLOWED) & set(CONDITIONAL + MISSING)
 
 
-def test_every_thread_of_a_worker_is_locked_in_during_a_pass(tmp_path):
+def test_every_thread_of_a_worker_is_locked_in_during_a_pass(tmp_path: Path) -> None:
     """Importing torch starts threads, and computing starts more: none of them is outside."""
     import time
     from pathlib import Path
@@ -169,7 +169,7 @@ def test_every_thread_of_a_worker_is_locked_in_during_a_pass(tmp_path):
     assert [state for state in states if "Seccomp:\t2" not in state or "NoNewPrivs:\t1" not in state] == []
 
 
-def test_a_machine_without_walls_runs_nothing():
+def test_a_machine_without_walls_runs_nothing() -> None:
     from audacitorch.trial import sandbox
 
     open_ = {"landlock": None, "seccomp": False, "threads_without_walls": 0}
@@ -181,7 +181,7 @@ def test_a_machine_without_walls_runs_nothing():
     assert sandbox.missing_walls({**walled, "landlock": None, "container": container}) == []
 
 
-def test_a_worker_that_can_not_be_locked_in_refuses(tmp_path):
+def test_a_worker_that_can_not_be_locked_in_refuses(tmp_path: Path) -> None:
     from audacitorch.trial.process import Worker, worker_environment
     from audacitorch.trial.protocol import TrialUnavailable
     from audacitorch.trial.session import torch_python
@@ -191,6 +191,8 @@ def test_a_worker_that_can_not_be_locked_in_refuses(tmp_path):
         "sandbox._restrict_files = lambda *_: None; worker.main()"
     )
     worker = Worker()
-    worker.start([torch_python(), "-c", program, "root", "model.pt", "walls"], str(tmp_path), worker_environment("/"))
+    worker.start(
+        [str(torch_python()), "-c", program, "root", "model.pt", "walls"], str(tmp_path), worker_environment("/")
+    )
     with worker, pytest.raises(TrialUnavailable, match=r"no Landlock.*--sandbox container.*--sandbox none"):
         list(worker.events())
