@@ -2,7 +2,7 @@
 
 import json
 import sys
-from typing import Any, Set
+from typing import Any, Dict, Set
 
 import torch
 
@@ -33,7 +33,7 @@ def operators(path: str) -> Set[str]:
 if __name__ == "__main__":
     for each in sys.argv[1:]:
         try:
-            answer = {"operators": sorted(operators(each))}
+            answer: Dict[str, Any] = {"operators": sorted(operators(each))}
         except RuntimeError as error:
             answer = {"error": str(error)[:300]}
         print(json.dumps(answer), flush=True)
