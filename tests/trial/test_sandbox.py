@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -144,7 +145,6 @@ def test_nothing_that_reaches_others_is_allowed() -> None:
 def test_every_thread_of_a_worker_is_locked_in_during_a_pass(tmp_path: Path) -> None:
     """Importing torch starts threads, and computing starts more: none of them is outside."""
     import time
-    from pathlib import Path
 
     torch = pytest.importorskip("torch")
     from audacitorch.trial.plan import Plan, PlannedPass
