@@ -1,7 +1,7 @@
 """What a test needs of the machine: a test that lacks it is skipped with the reason, or fails where it was promised.
 
 ``AUDACITORCH_TEST_REQUIRE`` names, with commas, what must be there: ``docker``, ``act``, ``browser``, ``torch``,
-or ``all``.
+``lfs`` or ``all``.
 """
 
 from __future__ import annotations
@@ -53,11 +53,16 @@ def _torch() -> Optional[str]:
     return None if installed.partition("+")[0] == "1.9.0" else f"Torch is {installed}, not 1.9.0"
 
 
+def _lfs() -> Optional[str]:
+    return None if shutil.which("git-lfs") else "git-lfs is not installed"
+
+
 _PROBES: Dict[str, Callable[[], Optional[str]]] = {
     "docker": _docker,
     "act": _act,
     "browser": _browser,
     "torch": _torch,
+    "lfs": _lfs,
 }
 #: What can be asked for; each is a marker, too.
 NEEDS = tuple(_PROBES)
