@@ -91,6 +91,8 @@ class Recipes:
         """How the call's results may differ all the same."""
         line = site.node.lineno
         yield from _dtype_remarks(site)
+        if site.operator == "aten::istft" and not self._exporter.floors:
+            yield Remark(line, site.operator, "in its length, if PyTorch 1.10 to 1.13 wrote the archive")
         if not self._exporter.newer:
             return
         if site.operator in equivalents.DIFFERS:

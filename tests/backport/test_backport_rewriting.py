@@ -123,6 +123,12 @@ def test_what_changed_its_meaning_is_left_where_the_torch_may_be_older(call: str
     assert not rewritten(f"y = torch.{call}", newer=False)[0].texts
 
 
+def test_what_an_exporter_between_may_have_meant_otherwise_is_told() -> None:
+    told = [remark.clause for _, remark in rewritten("y = torch.istft(x, 4, length=9)", newer=False)[0].remarks]
+    assert told == ["in its length, if PyTorch 1.10 to 1.13 wrote the archive"]
+    assert not rewritten("y = torch.istft(x, 4, length=9)")[0].remarks
+
+
 def test_an_operator_without_equivalent_raises_only_in_a_branch() -> None:
     call = "y = torch._upsample_bilinear2d_aa(x, None, False, [2., 2.])"
     result, text = rewritten(f"if bool(x):\n  {call}")
