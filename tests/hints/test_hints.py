@@ -164,8 +164,8 @@ FOLLOWED = [
     Followed("metadata-field-value", "effect-type-in-capitals", fixed),
     Followed("metadata-domain-unknown", "domain-unknown", fixed),
     Followed("metadata-unknown-field", "sample-rate-misspelt", fixed),
-    Followed("metadata-unknown-field", "one-description-for-two", fixed),
-    Followed("placeholder-text", "placeholder-description", fields(short_description="Separates drums and bass.")),
+    Followed("placeholder-text", "rename-to-what-is-there", fields(long_description="Separates drums and bass.")),
+    Followed("metadata-unknown-field", "rename-to-what-is-there", fields(model_long_description=None)),
     Followed("duplicate-labels", "label-twice", fields(labels=["left", "right"])),
     # The archive
     Followed("newer-export", "newer-export-aborts-at-pad", backported, "audacitorch backport"),
