@@ -25,9 +25,15 @@ os.environ.update(
     NO_PROXY="*",
 )
 
+from hypothesis import HealthCheck, settings  # noqa: E402
+
 from audacitorch.hub import Hub  # noqa: E402
 from tests.hub import LocalHub  # noqa: E402
 from tests.needs import NEEDS, require  # noqa: E402
+
+# A machine that is busy is no failure.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -14,7 +14,7 @@ NEWER = json.loads((ROOT / "tests" / "data" / "backport" / "newer-operators.json
 PAGE = (ROOT / "docs" / "backport.md").read_text(encoding="utf-8")
 
 
-def test_the_tables_are_fresh():
+def test_the_tables_are_fresh() -> None:
     """``scripts/make-backport-table`` makes them so."""
     program = "import sys; from runpy import run_path; print(run_path(sys.argv[1])['page'](), end='')"
     script = str(ROOT / "scripts" / "make-backport-table")
@@ -22,12 +22,12 @@ def test_the_tables_are_fresh():
     assert done.stdout == PAGE
 
 
-def test_every_newer_operator_is_in_the_page():
+def test_every_newer_operator_is_in_the_page() -> None:
     assert len(NEWER) > 400
     for operator in {*NEWER, *rewritten_operators(), *DIFFERS}:
         assert f"`{operator}`" in PAGE
 
 
-def test_functions_stand_for_operators_that_there_are():
+def test_functions_stand_for_operators_that_there_are() -> None:
     spaces = {operator.partition("::")[0] for function in functions().values() for operator in function.operators}
     assert spaces == {"aten", "prim", "profiler"}
