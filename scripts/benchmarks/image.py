@@ -22,7 +22,8 @@ find / -xdev -path /proc -prune -o -type d -path '*/.cache/pip' -print
 ls -d /var/lib/apt/lists/*_* /var/cache/apt/archives/*.deb 2>/dev/null
 for program in cc gcc g++ clang make cmake ld nvcc; do command -v $program; done
 cd /usr/local/lib/python3.9/site-packages
-find . -type d \( -name tests -o -name test \) ! -path './pip/*' ! -path './audacitorch/new/*' ! -path './setuptools/*' ! -path './pkg_resources/*'
+find . -path ./audacitorch/new -prune -o -type d \( -name tests -o -name test \) \
+  ! -path './pip/*' ! -path './setuptools/*' ! -path './pkg_resources/*' -print
 find torch torchaudio numpy \( -name '*.a' -o -name '*.pxd' -o -path torch/include \) -print
 ls -d caffe2 2>/dev/null
 true
