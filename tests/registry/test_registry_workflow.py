@@ -62,6 +62,24 @@ def test_every_command_of_the_workflow_is_one_of_the_program() -> None:
         assert stop.value.code == 0
 
 
+def test_trials_stop_before_their_job_does_and_what_they_found_is_kept() -> None:
+    *_, trials, upload = JOBS["trials"]["steps"]
+    (deadline,) = re.findall(r"--deadline (\d+)", trials["run"])
+    setting_up = 15 * 60
+    assert int(deadline) + setting_up <= JOBS["trials"]["timeout-minutes"] * 60
+    assert upload["if"] == "always()"
+
+
+def test_a_person_can_confirm_what_is_missing_and_what_is_removed() -> None:
+    inputs = WORKFLOW[True]["workflow_dispatch"]["inputs"]  # "on" is a boolean to YAML 1.1
+    assert {name: (one["type"], one["default"]) for name, one in inputs.items()} == {
+        "confirm-removals": ("boolean", False),
+        "confirm-missing": ("boolean", False),
+    }
+    (refresh,) = (step for step in JOBS["plan"]["steps"] if step.get("id") == "refresh")
+    assert refresh["env"]["CONFIRM"] == "${{ inputs.confirm-missing && '--confirm-missing' || '' }}"
+
+
 class TestScripts:
     """The workflow's own scripts, job after job, in a checkout of their own; only actions are left out."""
 
@@ -128,6 +146,29 @@ class TestScripts:
         assert record["status"] == "compatible"
         assert "1 compatible" in (checkout.parent / "summary").read_text()
         assert (checkout / "site" / "index.html").is_file()
+
+    @pytest.mark.torch
+    def test_another_refresh_that_was_faster_is_merged_by_what_the_files_say(
+        self, world: World, checkout: Path
+    ) -> None:
+        world.add("ann/effect")
+        planned = self.run("plan", checkout, world.hub.url)
+        for shard in json.loads(planned["matrix"])["shard"]:
+            self.run("trials", checkout, world.hub.url, SHARD=shard, SANDBOX="process")
+        other, name = checkout.parent / "other", Path("registry", "models", "ann", "effect.json")
+        git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org", "-C", str(other)]
+        subprocess.run(["git", "clone", "-q", str(checkout.parent / "origin.git"), str(other)], check=True)
+        shutil.copy(ROOT / "registry" / ".gitattributes", other / "registry" / ".gitattributes")
+        (other / name).parent.mkdir(parents=True)
+        text = (checkout / name).read_text("utf-8")
+        (other / name).write_text(re.sub(r'"20\d\d-', '"2019-', text), encoding="utf-8")
+        for words in (["add", "-A"], ["commit", "-qm", "faster"], ["push", "-q", "origin", "HEAD:main"]):
+            subprocess.run([*git, *words], check=True)
+        values = {"STARTED": planned["started"], "GITHUB_TOKEN": "secret", "BRANCH": "main"}
+        assert self.run("merge", checkout, world.hub.url, **values)["status"] == "0"
+        subprocess.run([*git, "pull", "-q", "--rebase", "origin", "main"], check=True)
+        record = json.loads((other / name).read_text("utf-8"))
+        assert (record["status"], record["first_seen"][:4]) == ("compatible", "2019")
 
 
 def test_a_repository_without_issues_ends_no_job_red(
