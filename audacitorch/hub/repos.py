@@ -110,6 +110,8 @@ class RepoDetails:
     gated: bool = False
     disabled: bool = False
     private: bool = False
+    #: The Hub's own key of the repo, which outlives a change of name.
+    key: Optional[str] = None
 
     @classmethod
     def from_json(cls, data: Any) -> RepoDetails:
@@ -129,7 +131,8 @@ class RepoDetails:
             file = _file_from_json(sibling)
             files[file.name] = file
         flags = {name: bool(data.get(name)) for name in ("gated", "disabled", "private")}
-        return cls(repo_id, data["sha"], files, **flags)
+        key = data.get("_id")
+        return cls(repo_id, data["sha"], files, **flags, key=key if isinstance(key, str) else None)
 
 
 def _file_from_json(sibling: Any) -> HubFile:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import List, Mapping, Optional, Sequence
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from audacitorch.errors import AudacitorchError
 from audacitorch.github import GitHub
 from audacitorch.github.branches import Branches
 from audacitorch.github.tracker import Comment, Issue, IssueTracker
-from audacitorch.hub import Hub, TargetUnreadable
+from audacitorch.hub import Hub, RepoDetails, TargetUnreadable
 from audacitorch.hub.repos import is_commit
 from audacitorch.registry.builtin import BuiltIn, builtin_text, parse_builtin, read_builtin, with_entry
 from audacitorch.registry.files import RegistryError, canonical, write
 from audacitorch.registry.folder import RegistryFolder
+from audacitorch.registry.shapes import KEY
 from audacitorch.report.escape import markdown_code
 from audacitorch.request.decision import plan_of, timestamp
 from audacitorch.request.form import find_repo
@@ -94,8 +95,8 @@ def require_meant(runs: Sequence[CheckRun], issue: Issue, shown: Comment, commit
         raise Refused(f"More than one commit was ready in this request; the last is {run.revision}. {copy}.")
 
 
-def require_unmoved(hub: Hub, issue: Issue, run: CheckRun) -> None:
-    """Make sure that the issue still asks for the repo that was checked, and that its main is at that commit.
+def require_unmoved(hub: Hub, issue: Issue, run: CheckRun) -> RepoDetails:
+    """The repo, of which it is sure that the issue still asks for it and that its main is at the checked commit.
 
     Raises:
         Refused: it is not so.
@@ -114,6 +115,7 @@ def require_unmoved(hub: Hub, issue: Issue, run: CheckRun) -> None:
         raise Refused(
             f"main of {run.repo_id} has moved to {now.sha} since {run.revision} was checked. Comment /recheck."
         )
+    return now
 
 
 def add_entry(folder: RegistryFolder, entry: BuiltIn, *, dry_run: bool = False) -> bool:
@@ -159,12 +161,18 @@ def _with_entry(entries: List[BuiltIn], text: str, listed: str, entry: BuiltIn) 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A change of the list on top of the default branch's head, ready to be made."""
+    """A change of the list on top of the default branch's head: the files as they are there, and the entry to add."""
 
     base: str
     parent: str
-    files: Mapping[str, str]
+    builtin: str
+    listed: str
     merged: bool
+
+    def files(self, entry: BuiltIn) -> Dict[str, str]:
+        """The files with the entry in them, by their paths."""
+        texts = _with_entry(parse_builtin(self.builtin, Path(_BUILTIN)), self.builtin, self.listed, entry)
+        return dict(zip((_BUILTIN, _LIST), texts))
 
 
 def accept(
@@ -198,13 +206,13 @@ def accept(
     checked = acceptable(run or memory.last)
     entry = BuiltIn(str(checked.repo_id), str(checked.revision), number, timestamp()[:10])
     proposal = _proposal(branches, entry)
-    pull = _open_pull(branches, entry)
+    pull, entry = _open_pull(branches, entry)
     if proposal.merged:
         return Accepted(entry.id, entry.revision, memory.pull, False)
     if pull is None:
         if issue.closed:
             raise Refused("The issue is closed. Reopen it first.")
-        require_unmoved(hub, issue, checked)
+        entry = replace(entry, key=key_of(require_unmoved(hub, issue, checked)))
     if posted is not None and run is None and (commit or pull is None):
         require_meant(memory.runs, issue, posted, commit, said)
     changed = add_entry(folder, _dated(folder, entry), dry_run=dry_run)
@@ -217,6 +225,11 @@ def accept(
         ours.tell(STATES[ACCEPTED].title, text, replace(memory, pull=pull))
     set_state(github, issue, ACCEPTED)
     return Accepted(entry.id, entry.revision, pull, changed)
+
+
+def key_of(details: RepoDetails) -> Optional[str]:
+    """The Hub's own key of a repo, where it has the shape that the list takes."""
+    return details.key if details.key is not None and KEY.fullmatch(details.key) else None
 
 
 def _dated(folder: RegistryFolder, entry: BuiltIn) -> BuiltIn:
@@ -233,12 +246,12 @@ def _branch(entry: BuiltIn) -> str:
     return f"built-in/request-{entry.request}-{entry.revision[:12]}"
 
 
-def _open_pull(branches: Branches, entry: BuiltIn) -> Optional[int]:
-    """The open pull request that holds this very entry."""
+def _open_pull(branches: Branches, entry: BuiltIn) -> Tuple[Optional[int], BuiltIn]:
+    """The open pull request that holds this entry, with the entry as it is written there; else None."""
     pull = branches.pull_request(_branch(entry))
     text = branches.file(_BUILTIN, _branch(entry)) if pull is not None else None
-    held = text is not None and any(_same(known, entry) for known in parse_builtin(text, Path(_BUILTIN)))
-    return pull if held else None
+    held = parse_builtin(text, Path(_BUILTIN)) if text is not None else []
+    return next(((pull, known) for known in held if _same(known, entry)), (None, entry))
 
 
 def _proposal(branches: Branches, entry: BuiltIn) -> Proposal:
@@ -249,15 +262,16 @@ def _proposal(branches: Branches, entry: BuiltIn) -> Proposal:
         raise Refused(f"The repository has no branch {base} yet.")
     builtin, listed = branches.file(_BUILTIN, parent) or "", branches.file(_LIST, parent) or "[]"
     entries = parse_builtin(builtin, Path(_BUILTIN))
-    texts = _with_entry(entries, builtin, listed, entry)
-    return Proposal(base, parent, dict(zip((_BUILTIN, _LIST), texts)), any(_same(known, entry) for known in entries))
+    proposal = Proposal(base, parent, builtin, listed, any(_same(known, entry) for known in entries))
+    proposal.files(entry)  # refuses here, before anything is written
+    return proposal
 
 
 def _propose(branches: Branches, entry: BuiltIn, run: CheckRun, proposal: Proposal) -> int:
     """Make the change in a branch of its own, and open the pull request."""
     title = f"Built-in: {entry.id}"
     message = f"{title}\n\nChecked at {entry.revision}. Closes #{entry.request}."
-    branches.set_branch(_branch(entry), branches.commit(proposal.parent, proposal.files, message))
+    branches.set_branch(_branch(entry), branches.commit(proposal.parent, proposal.files(entry), message))
     body = (
         f"Closes #{entry.request}.\n\nAdds {markdown_code(entry.id)} to the built-in list at commit"
         f" {markdown_code(entry.revision)}, which audacitorch {run.tool} checked at {run.checked_at}.\n"

@@ -92,6 +92,23 @@ def test_the_examined_commit_goes_into_a_pull_request(desk: Desk, checked: Decis
     assert desk[2].list.read_bytes() == github.state.file("registry/models.json", branch_of(checked))
 
 
+def test_an_entry_names_the_repo_by_the_hubs_own_key(desk: Desk, checked: Decision, github: LocalGitHub) -> None:
+    accept(*desk, 1, dry_run=False)
+    ((entry,), _) = files(github, branch_of(checked))
+    assert list(entry)[-1] == "key"
+    assert entry["key"] == desk[1].repo_details(GOOD, "main").key
+
+
+def test_accepting_again_where_the_files_here_are_lost_writes_the_entry_of_the_pull_request(
+    desk: Desk, checked: Decision, github: LocalGitHub
+) -> None:
+    accept(*desk, 1, dry_run=False)
+    desk[2].builtin.write_text("# by hand\n")
+    desk[2].list.write_text("[]\n")
+    accept(*desk, 1, dry_run=False)
+    assert desk[2].builtin.read_bytes() == github.state.file("registry/builtin.yml", branch_of(checked))
+
+
 def test_accepting_twice_changes_nothing(desk: Desk, checked: Decision, github: LocalGitHub) -> None:
     first = accept(*desk, 1, dry_run=False)
     before = {path: path.read_bytes() for path in desk[2].path.iterdir()}
