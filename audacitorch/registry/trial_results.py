@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
@@ -18,6 +17,7 @@ from audacitorch.registry.index import fold
 from audacitorch.registry.jobs import content_of, testable, tested
 from audacitorch.registry.model_record import ModelRecord
 from audacitorch.registry.reading import judgement
+from audacitorch.report import jsonfile
 from audacitorch.report.model import Report
 from audacitorch.version import __version__
 
@@ -26,7 +26,6 @@ _FIGURES = (
     "ended", "stage", "signal", "reason", "load_seconds", "minimum_samples", "realtime_factor", "peak_memory_bytes",
     "repeat_difference_db", "seam_db", "seconds", "left_out", "hidden_error",
 )  # fmt: skip
-_REPORT_SCHEMA = Path(__file__).resolve().parents[1] / "data" / "report.schema.json"
 _LARGEST_RESULT = 64 << 20
 
 
@@ -67,22 +66,10 @@ def apply(folder: RegistryFolder, result: Mapping[str, Any], moment: datetime) -
 
 
 def _report(result: Mapping[str, Any]) -> Report:
-    from jsonschema.exceptions import ValidationError
-
     try:
-        _validator().validate(result["report"])
-        return Report.from_json(result["report"])
-    except ValidationError as error:
-        raise NotApplied(f"this is no report: {one_line(error.message)}") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise NotApplied(f"this is no report: {one_line(str(error))}") from error
-
-
-@cache
-def _validator() -> Any:
-    from jsonschema import Draft202012Validator
-
-    return Draft202012Validator(json.loads(_REPORT_SCHEMA.read_bytes()))
+        return jsonfile.from_json(result.get("report"))
+    except ValueError as error:
+        raise NotApplied(one_line(str(error))) from error
 
 
 def _with(record: ModelRecord, report: Report, result: Mapping[str, Any], moment: datetime) -> ModelRecord:

@@ -46,7 +46,12 @@ def render(report: Report, name: str, folder: str = "") -> str:
     return rendered
 
 
-def write_reports(report: Report, folder: Union[str, Path], *, checkout_folder: str = "") -> Dict[str, Path]:
+def checkout_folder(target: str) -> str:
+    """The model's folder below the checkout's root, where a command is run from that root."""
+    return "" if target == "." else target
+
+
+def write_reports(report: Report, folder: Union[str, Path], *, model_folder: str = "") -> Dict[str, Path]:
     """Write every format that has a file into ``folder``, which is made where it is missing, each file whole or not.
 
     Returns:
@@ -55,7 +60,7 @@ def write_reports(report: Report, folder: Union[str, Path], *, checkout_folder: 
     Raises:
         OSError: the folder can't be made or written.
     """
-    texts = {chosen.ending: render(report, name, checkout_folder) for name, chosen in FORMATS.items() if chosen.ending}
+    texts = {chosen.ending: render(report, name, model_folder) for name, chosen in FORMATS.items() if chosen.ending}
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     written = {}

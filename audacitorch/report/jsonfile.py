@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import cache
+from pathlib import Path
 from typing import Any, Optional
 
 from audacitorch.report.model import Report
+
+_SCHEMA = Path(__file__).resolve().parents[1] / "data" / "report.schema.json"
 
 
 def render(report: Report) -> str:
@@ -29,6 +33,30 @@ def load(text: str) -> Report:
         ValueError: ``text`` is not JSON, or not a report that this version reads.
     """
     try:
-        return Report.from_json(json.loads(text))
+        return from_json(json.loads(text))
+    except RecursionError as error:
+        raise ValueError("the JSON is nested too deep") from error
+
+
+def from_json(data: Any) -> Report:
+    """The report in ``data``, which may come from anybody: it is held against the schema first.
+
+    Raises:
+        ValueError: it is not a report that this version reads.
+    """
+    from jsonschema.exceptions import ValidationError
+
+    try:
+        _validator().validate(data)
+        return Report.from_json(data)
+    except ValidationError as error:
+        raise ValueError(f"not a report of audacitorch: {error.message}") from error
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a report of audacitorch: {error}") from error
+
+
+@cache
+def _validator() -> Any:
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(json.loads(_SCHEMA.read_bytes()))

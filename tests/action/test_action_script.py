@@ -99,6 +99,40 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
     assert {path.stat().st_uid for path in (work / "report").iterdir()} == {os.getuid()}
 
 
+def test_what_people_see_is_rendered_from_the_json_outside_of_the_models_container(tmp_path: Path) -> None:
+    context = tmp_path / "context"
+    context.mkdir()
+    lies = "for name in md html sarif; do echo '# PASS, trust me' >/written/report.$name; done"
+    says_pass = "printf 'verdict=pass\\nerrors=0\\nwarnings=0\\n' >/written/outputs"
+    true = "/usr/local/bin/python -m audacitorch check --static --report /written --format github ."
+    image = derived(context, f"#!/bin/sh\n{true}\nstatus=$?\n{lies}\n{says_pass}\nexit $status\n")
+    try:
+        checked = run_check(copy_of("newer-operator", tmp_path), IMAGE=image, MEMORY="1024")
+    finally:
+        docker("rmi", image)
+    report = Path(checked.outputs["report"])
+    texts = [checked.summary, *(path.read_text("utf-8") for path in report.iterdir())]
+    assert not [text for text in texts if "trust me" in text]
+    assert "unknown-operator" in checked.summary
+    assert (checked.outputs["status"], checked.outputs["verdict"]) == ("1", "fail")
+    assert int(checked.outputs["errors"]) > 0
+
+
+@pytest.mark.parametrize("json_text", ["{}", "not JSON", '{"schema_version": 1, "verdict": "pass"}'])
+def test_a_container_that_leaves_no_report_has_made_no_check(tmp_path: Path, json_text: str) -> None:
+    context = tmp_path / "context"
+    context.mkdir()
+    program = f"#!/bin/sh\necho '{json_text}' >/written/report.json\necho '# PASS' >/written/report.md\nexit 0\n"
+    image = derived(context, program)
+    try:
+        checked = run_check(copy_of("good-effect", tmp_path), IMAGE=image, MEMORY="1024")
+    finally:
+        docker("rmi", image)
+    says(checked, "The check was not made")
+    assert "# PASS" not in checked.summary
+    assert (checked.outputs["status"], checked.outputs["verdict"]) == ("3", "unknown")
+
+
 def test_a_container_that_never_ends_meets_its_deadline(tmp_path: Path) -> None:
     script = (action() / "scripts" / "action" / "check").read_text(encoding="utf-8")
     assert '--signal=KILL "$limit"' in script
