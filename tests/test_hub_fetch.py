@@ -299,3 +299,16 @@ def test_the_callers_token_opens_a_private_repo(
     assert sorted(held(tmp_path)) == WANTED
     with pytest.raises(RepoNotFound):
         fetch("ann/private", None, tmp_path, False)
+
+
+def test_a_timeout_that_was_asked_for_bounds_the_download_too(
+    local_hub: LocalHub, repo: HubRepo, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from audacitorch.cli import main
+
+    monkeypatch.setenv("HF_TOKEN", "")
+    words = ["check", "--static", "ann/effect", "--endpoint", local_hub.url]
+    assert main([*words, "--timeout", "0.001"]) == 3
+    assert "time for the download is up" in capsys.readouterr().err
+    assert not [logged for logged in local_hub.take_log() if logged.side == "cdn"]
+    assert main(words) == 1

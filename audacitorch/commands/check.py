@@ -85,7 +85,7 @@ def _check(target: str, options: Options, arguments: argparse.Namespace, told: b
     from audacitorch.trial.session import worker_starter
 
     with (
-        opened_repo(target, arguments.endpoint, arguments.facts) as repo,
+        opened_repo(target, arguments.endpoint, arguments.facts, arguments.download_seconds) as repo,
         _progress(told and not options.static) as meanwhile,
     ):
         return check(repo, options, worker_starter(arguments.sandbox), meanwhile)
@@ -186,23 +186,18 @@ def _show(rendered: str) -> None:
 
 def _write(report: Report, target: str, folder: Optional[Path], outputs: Optional[Path]) -> Optional[ReportError]:
     """Write the files that were asked for; what went wrong is told after the report was shown."""
-    from audacitorch.report.formats import write_outputs, write_reports
+    from audacitorch.report.formats import checkout_folder, write_outputs, write_reports
 
     place = folder
     try:
         if folder is not None:
-            write_reports(report, folder, checkout_folder=_checkout_folder(target))
+            write_reports(report, folder, model_folder=checkout_folder(target))
         place = outputs
         if outputs is not None:
             write_outputs(report, outputs)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         return ReportError(f"the report can't be written to {place}: {getattr(error, 'strerror', None) or error}")
     return None
-
-
-def _checkout_folder(target: str) -> str:
-    """The model's folder below the checkout's root, where the command is run from that root."""
-    return "" if target == "." else target
 
 
 @contextmanager
@@ -226,6 +221,6 @@ def _render(report: Report, target: str, name: str) -> str:
         from audacitorch.report.text import render_for
 
         return render_for(report, sys.stdout)
-    from audacitorch.report.formats import render
+    from audacitorch.report.formats import checkout_folder, render
 
-    return render(report, name, _checkout_folder(target))
+    return render(report, name, checkout_folder(target))

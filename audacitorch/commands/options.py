@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
-from typing import Iterable, Optional
+from typing import Any, Iterable, Optional
 
 from audacitorch.hosts import DEFAULT_HOST, HOSTS
 from audacitorch.trial.plan import DEFAULT_MEMORY_BYTES, DEFAULT_TIMEOUT_SECONDS
@@ -67,15 +67,28 @@ def add_sandbox_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def add_limit_arguments(parser: argparse.ArgumentParser) -> None:
-    """--sandbox, --timeout and --memory, of every command that runs a model."""
+    """--sandbox, --timeout and --memory, of every command that runs a model.
+
+    ``timeout`` has a default, ``download_seconds`` has none: a model of 2 GB may take long to come, and only who asks
+    for a limit should meet one.
+    """
     add_sandbox_argument(parser)
     seconds, megabytes = DEFAULT_TIMEOUT_SECONDS, DEFAULT_MEMORY_BYTES >> 20
+    for_time = "for one model, and if given for its download too (default: %(default)g)"
     parser.add_argument(
-        "--timeout", type=seconds_above_zero, default=seconds, metavar="S", help="for one model (default: %(default)g)"
+        "--timeout", type=seconds_above_zero, action=_Timeout, default=seconds, metavar="S", help=for_time
     )
+    parser.set_defaults(download_seconds=None)
     parser.add_argument(
         "--memory", type=positive_integer, default=megabytes, metavar="MB", help="for one model (default: %(default)d)"
     )
+
+
+class _Timeout(argparse.Action):
+    """--timeout, given: it bounds the download too."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, *_: Any) -> None:
+        namespace.timeout = namespace.download_seconds = value
 
 
 def seconds_above_zero(text: str) -> float:

@@ -99,7 +99,9 @@ def _run(arguments: argparse.Namespace) -> int:
         return 2
     start = worker_starter(arguments.sandbox)
     with ExitStack() as stack:
-        repo = stack.enter_context(opened_repo(arguments.target, arguments.endpoint))
+        repo = stack.enter_context(
+            opened_repo(arguments.target, arguments.endpoint, seconds=arguments.download_seconds)
+        )
         start = started_early(start, repo.path(MODEL), stack)
         asked = HOSTS if arguments.host == ALL_HOSTS else (host_named(arguments.host),)
         report = check(repo, Options(hosts=asked, static=True), start)  # while the worker imports Torch

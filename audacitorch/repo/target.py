@@ -45,12 +45,14 @@ def _holds_model(folder: Path) -> bool:
 
 
 @contextmanager
-def opened_repo(target: str, endpoint: Optional[str] = None, facts: Optional[Path] = None) -> Iterator[FolderRepo]:
+def opened_repo(
+    target: str, endpoint: Optional[str] = None, facts: Optional[Path] = None, seconds: Optional[float] = None
+) -> Iterator[FolderRepo]:
     """The target as a repo; what was fetched for it is gone afterwards.
 
     What exists here, or lies in a folder that does, is taken for a folder; anything else of the form ``author/name``
     is asked of the Hub.
-    ``facts`` is the file in which `fetch` told where the folder is from.
+    ``facts`` is the file in which `fetch` told where the folder is from; ``seconds`` bounds a download.
 
     Raises:
         TargetError: it can't be read. Errors of :mod:`audacitorch.hub.failures` where the Hub was asked.
@@ -63,17 +65,19 @@ def opened_repo(target: str, endpoint: Optional[str] = None, facts: Optional[Pat
         yield FolderRepo(folder, read_facts(facts) if facts is not None else None)
         return
     with tempfile.TemporaryDirectory(prefix="audacitorch-") as scratch:
-        yield fetched_repo(target, Path(scratch), endpoint)
+        yield fetched_repo(target, Path(scratch), endpoint, seconds)
 
 
-def fetched_repo(target: str, folder: Path, endpoint: Optional[str] = None) -> FolderRepo:
-    """A repo of the Hub, with the files that a check needs brought into ``folder``."""
+def fetched_repo(
+    target: str, folder: Path, endpoint: Optional[str] = None, seconds: Optional[float] = None
+) -> FolderRepo:
+    """A repo of the Hub, with the files that a check needs brought into ``folder``, in at most so many seconds."""
     from audacitorch.hub import Hub, fetch, parse_repo_id
     from audacitorch.hub.failures import AccessDenied, RepoNotFound
 
     repo_id, revision = parse_repo_id(target)
     try:
-        return FolderRepo(folder, fetch(repo_id, revision, folder, hub=Hub(endpoint)))
+        return FolderRepo(folder, fetch(repo_id, revision, folder, hub=Hub(endpoint), seconds=seconds))
     except (RepoNotFound, AccessDenied) as error:
         there = "" if isinstance(error, AccessDenied) else f"{target} is not a folder here, and "
         raise TargetError(f"{there}{error}{_token_hint()}") from error
