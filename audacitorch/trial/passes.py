@@ -26,7 +26,7 @@ _HOPELESS_FROM = 65536
 _WHOLE_BLOCKS = 4.5
 _SLOW_SECONDS = 0.5
 #: Blocks of at least this many samples tell the latency.
-_LONG_ENOUGH = 65536
+_LONG_ENOUGH = 32768
 #: Passes of one length after which memory must still grow to be said to grow: the first ones fill caches.
 _SETTLED_AFTER = 2
 #: Guesses at what lengths must be a multiple of: how many of the numbers in error texts, and the largest.
