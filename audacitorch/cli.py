@@ -121,7 +121,7 @@ def _dispatch(words: List[str]) -> int:
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         if name == named:
-            module = importlib.import_module(f"audacitorch.commands.{name}")
+            module = importlib.import_module(f"audacitorch.commands.{name}_command")
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     parsed = parser.parse_args(words)

@@ -263,7 +263,7 @@ def test_a_model_that_goes_away_while_it_is_checked_is_no_crash(good: Path) -> N
 def test_importing_the_check_imports_no_torch() -> None:
     import subprocess
 
-    program = "import sys; sys.modules['torch'] = None; import audacitorch.check, audacitorch.commands.check"
+    program = "import sys; sys.modules['torch'] = None; import audacitorch.check, audacitorch.commands.check_command"
     subprocess.run([sys.executable, "-c", program], check=True)
 
 

@@ -27,7 +27,7 @@ def parsers() -> Iterator[Tuple[str, argparse.ArgumentParser]]:
 
     for name in COMMANDS:
         parser = argparse.ArgumentParser()
-        import_module(f"audacitorch.commands.{name}").add_arguments(parser)
+        import_module(f"audacitorch.commands.{name}_command").add_arguments(parser)
         yield from below(name, parser)
 
 

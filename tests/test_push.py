@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from audacitorch.cli import main
-from audacitorch.commands.push import request_link
+from audacitorch.commands.push_command import request_link
 from tests.hub import LocalHub
 from tests.needs import require
 

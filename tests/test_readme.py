@@ -65,7 +65,7 @@ def test_every_command_that_is_shown_is_one_that_the_program_takes(words: Any) -
     commands = parser.add_subparsers(required=True)
     for name in COMMANDS:
         if name == words[0]:
-            importlib.import_module(f"audacitorch.commands.{name}").add_arguments(commands.add_parser(name))
+            importlib.import_module(f"audacitorch.commands.{name}_command").add_arguments(commands.add_parser(name))
     parser.parse_args(words)
 
 

@@ -6,13 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import BinaryIO, Dict, List, Optional, Set
 
-from audacitorch.archive import pickles, schemas
+from audacitorch.archive import equivalents, pickles, schemas
 from audacitorch.archive.members import Member, MemberError, read_contents
 from audacitorch.archive.names import Names
 from audacitorch.archive.pickles import count_tensors
 from audacitorch.archive.types import TENSOR, UNKNOWN
 from audacitorch.archive.unsafe import is_code
-from audacitorch.backport import equivalents
 from audacitorch.backport.edits import Member as CodeMember
 from audacitorch.backport.recipes import Exporter
 from audacitorch.backport.rewrite import Rewritten, rewrite

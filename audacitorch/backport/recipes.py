@@ -7,9 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Dict, Iterator, Optional, Tuple
 
-from audacitorch.archive import schemas
+from audacitorch.archive import equivalents, schemas
 from audacitorch.archive.types import MAYBE, NO, YES
-from audacitorch.backport import equivalents
 from audacitorch.backport.edits import Edits
 from audacitorch.facts import Argument
 

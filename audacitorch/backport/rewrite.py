@@ -7,12 +7,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Dict, Iterator, List, Optional, Set, Tuple
 
+from audacitorch.archive import equivalents
+from audacitorch.archive.equivalents import Typed
 from audacitorch.archive.inference import Arguments
 from audacitorch.archive.names import Names, dotted
 from audacitorch.archive.source import Unusual
-from audacitorch.backport import equivalents, unions
+from audacitorch.backport import unions
 from audacitorch.backport.edits import Edits, Member, functions_of, parse
-from audacitorch.backport.equivalents import Typed
 from audacitorch.backport.recipes import Change, Exporter, Recipes, Remark, Site
 
 _CONJUGATES = frozenset(f"aten::{name}" for name in ("conj", "_conj", "mH", "matrix_H", "adjoint"))

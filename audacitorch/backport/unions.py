@@ -13,12 +13,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Dict, Iterator, List, Optional, Tuple
 
+from audacitorch.archive.equivalents import MODULE, Typed, functions_source
 from audacitorch.archive.inference import Value
 from audacitorch.archive.names import Names, annotation, dotted
 from audacitorch.archive.source import STAND_IN, Unusual
 from audacitorch.archive.types import BOOL, INT, NONE, UNKNOWN, Type, has_unknown, optional, unwrapped
 from audacitorch.backport.edits import Edits, Member, functions_of, parse
-from audacitorch.backport.equivalents import MODULE, Typed, functions_source
 
 NUMBERS = frozenset(("int", "float", "complex", "number"))
 #: What a value of type ``Any`` may be in 1.9.0, whose analysis of aliases fails on everything else.

@@ -46,7 +46,7 @@ def _details(call: Call, nearest: str = "") -> Dict[str, object]:
 
 def _instead(operator: str, fixes_all: bool) -> Optional[str]:
     """What to do about a call of this operator, where that is known; None leaves it to the rule's own hint."""
-    from audacitorch.backport.equivalents import rewritten_operators
+    from audacitorch.archive.equivalents import rewritten_operators
 
     advice = schemas.advice().get(operator)
     if operator not in rewritten_operators():
@@ -60,7 +60,7 @@ def _instead(operator: str, fixes_all: bool) -> Optional[str]:
 
 def _backport_fixes_all(archive: Archive) -> bool:
     """Whether a backport would do away with every finding of this kind."""
-    from audacitorch.backport.equivalents import would_fix
+    from audacitorch.archive.equivalents import would_fix
 
     return would_fix(archive)
 

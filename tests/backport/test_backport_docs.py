@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from audacitorch.backport.equivalents import DIFFERS, functions, rewritten_operators
+from audacitorch.archive.equivalents import DIFFERS, functions, rewritten_operators
 
 ROOT = Path(__file__).parents[2]
 NEWER = json.loads((ROOT / "tests" / "data" / "backport" / "newer-operators.json").read_text(encoding="utf-8"))

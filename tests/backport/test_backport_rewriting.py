@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from audacitorch.archive import equivalents
 from audacitorch.archive.names import Names
-from audacitorch.backport import equivalents
 from audacitorch.backport.edits import Member
 from audacitorch.backport.recipes import Exporter
 from audacitorch.backport.rewrite import rewrite
