@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any, BinaryIO, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, BinaryIO, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from audacitorch.archive import layout, pickles
 from audacitorch.archive.code import Code, read_code
 from audacitorch.archive.members import Member, MemberError, read_contents, read_exactly
+from audacitorch.archive.names import CUSTOM_CLASSES
 from audacitorch.archive.sniff import HEAD, sniff, zip_without_code
 from audacitorch.archive.types import STR, TENSOR, UNKNOWN, Type
-from audacitorch.archive.unsafe import is_code, unknown_members, unsafe_reasons
+from audacitorch.archive.unsafe import is_code, shown, unknown_members, unsafe_reasons
 from audacitorch.facts import Archive, Parameter
 
 MAX_CODE = 8 << 20
@@ -87,12 +88,16 @@ class _Reader:
         self.names.constants = tuple(map(_type_of_constant, values))
         self.read_code(version)
         root = self.pickled("data.pkl")
+        self.verify_classes("constants.pkl", constants)
+        self.verify_classes("data.pkl", root)
         found = None if root is None else pickles.count_tensors(root.value, self.names.parameter_names)
         tensors = [*(found.tensors if found else ()), *(one for one in values if isinstance(one, pickles.Tensor))]
         return replace(
             self.base,
             detail=detail or self.missing_data(tensors, values),
-            unsafe=self.base.unsafe or (() if self.is_legacy else unknown_members(self.members, self.top)),
+            unsafe=self.base.unsafe
+            or (() if self.is_legacy else unknown_members(self.members, self.top))
+            or self.tensors_outside(tensors, values),
             format_version=version,
             producer=self.producer(version),
             calls=tuple(self.code.calls),
@@ -119,15 +124,26 @@ class _Reader:
             for name, signature in known.methods.items()
         }
 
-    def missing_data(self, tensors: List[pickles.Tensor], constants: Sequence[object]) -> str:
-        """The first tensor's data that is not there."""
+    def data_of(
+        self, tensors: List[pickles.Tensor], constants: Sequence[object]
+    ) -> Iterator[Tuple[pickles.Tensor, str, Optional[Member]]]:
+        """Each tensor with the name of the member that holds its data, and that member."""
         of_constants = {id(one) for one in constants}
         for tensor in tensors:
-            folder = "constants" if id(tensor) in of_constants else "data"
-            names = (f"{folder}/{tensor.storage}", f"tensors/{tensor.storage}")
-            if not any(name in self.below for name in names):
-                return f"it has no member {names[0]!r}"
-        return ""
+            name = f"{'constants' if id(tensor) in of_constants else 'data'}/{tensor.storage}"
+            yield tensor, name, self.below.get(name) or self.below.get(f"tensors/{tensor.storage}")
+
+    def missing_data(self, tensors: List[pickles.Tensor], constants: Sequence[object]) -> str:
+        """The first tensor's data that is not there."""
+        missing = (name for _, name, member in self.data_of(tensors, constants) if member is None)
+        return next((f"it has no member {name!r}" for name in missing), "")
+
+    def tensors_outside(self, tensors: List[pickles.Tensor], constants: Sequence[object]) -> Tuple[str, ...]:
+        """A sentence where a tensor reaches beyond its data: Torch 1.9.0 would let the code use other memory."""
+        for tensor, _, member in self.data_of(tensors, constants):
+            if member is not None and (tensor.stored is None or tensor.stored > member.size):
+                return (f"A tensor reaches beyond its data, the {member.size:,} bytes of {shown(member.name)}.",)
+        return ()
 
     def kind(self) -> Tuple[str, str]:
         """The archive's kind, and for TorchScript what is missing."""
@@ -194,6 +210,16 @@ class _Reader:
         if odd:
             self.problem("unusual", f"{name}: it names {ascii(odd[0])[:120]}, which PyTorch's pickler does not")
         return found
+
+    def verify_classes(self, name: str, found: Optional[pickles.Pickled]) -> None:
+        """Torch looks a member up whatever its case; only a class that is defined under its very name is one here."""
+        if found is None or self.code.problems:
+            return
+        for one in sorted(found.globals):
+            known = one.startswith(CUSTOM_CLASSES) or self.names.find_class(one) is not None
+            if one.startswith("__torch__.") and not known:
+                self.problem("unusual", f"{name}: it names {one[:120]}, which the archive does not define")
+                return
 
     def version(self) -> Optional[int]:
         """The format's number, from the first of the two members that is there, as the host reads it."""

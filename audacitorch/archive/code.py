@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Dict, Iterator, List, Optional, Set
 
-from audacitorch.archive.inference import Arguments, Inference
-from audacitorch.archive.names import Names, Signature, named_types
+from audacitorch.archive.inference import Arguments, Inference, Value
+from audacitorch.archive.names import Names, Signature, dotted, named_types
 from audacitorch.archive.schemas import REACHES_OUT_NAMES
 from audacitorch.archive.source import Source, Unusual, functions
 from audacitorch.facts import Call, Setting, TextProblem, TypeName
@@ -85,8 +85,11 @@ class _Member:
     def read(self) -> None:
         for piece in self.source.pieces:
             if piece.kind == "class":
-                for annotation in _annotations(self.source.tree(piece)):
+                tree = self.source.tree(piece)
+                for annotation in _annotations(tree):
                     self.note(annotation)
+                for value in _constants(tree):
+                    _Constant(self, None).type(value)
         for piece, owner, function in functions(self.source):
             self.lines_before = piece.lines_before
             try:
@@ -156,6 +159,15 @@ class _Reading(Inference):
         self.member.function_settings(name, signature, node)
 
 
+class _Constant(_Reading):
+    """Follows the value of a class's constant: Torch computes it while it loads, and keeps no trace of that."""
+
+    def visit_Call(self, node: ast.Call) -> Value:
+        if dotted(node.func) not in ("torch.device", "annotate"):
+            raise Unusual("a constant of a class that is computed", node.lineno)
+        return super().visit_Call(node)
+
+
 def _is_true(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is True
 
@@ -166,6 +178,13 @@ def _annotations(tree: ast.stmt) -> Iterator[ast.expr]:
         if isinstance(statement, ast.AnnAssign):
             yield statement.annotation
         elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Subscript):
+            yield statement.value
+
+
+def _constants(tree: ast.stmt) -> Iterator[ast.expr]:
+    """The values that a class gives its attributes: ``rate : Final[int] = 44100``."""
+    for statement in tree.body if isinstance(tree, ast.ClassDef) else ():
+        if isinstance(statement, ast.AnnAssign) and statement.value is not None:
             yield statement.value
 
 

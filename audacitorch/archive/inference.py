@@ -119,7 +119,9 @@ class Inference(ast.NodeVisitor):
         given = definition.args
         for index, one in enumerate([*given.args, *given.kwonlyargs]):
             kind = annotation(one.annotation)
-            if index == 0 and self.owner and one.annotation is None:
+            if index == 0 and self.owner:
+                if one.annotation is not None and dotted(one.annotation) != self.owner:
+                    raise Unusual("a method of one class whose first parameter is of another", definition.lineno)
                 kind = Type(self.owner)
             elif one.annotation is not None:
                 self.note(one.annotation)
@@ -270,7 +272,7 @@ class Inference(ast.NodeVisitor):
 
     def attribute(self, base: Type, name: str, node: ast.expr) -> Type:
         """The type of ``base.name``, where ``base`` is a value."""
-        if base == UNKNOWN:
+        if base == UNKNOWN and name in self.names.attribute_names:
             self.named(name, node)
             return UNKNOWN
         found = self.names.find_class(base.name)
@@ -284,7 +286,7 @@ class Inference(ast.NodeVisitor):
 
     def method(self, base: Type, name: str, node: ast.expr) -> Type:
         """What the method ``name`` of a value of type ``base`` returns."""
-        if base == UNKNOWN or base.name.startswith(CUSTOM_CLASSES):
+        if (base == UNKNOWN and name in self.names.method_names) or base.name.startswith(CUSTOM_CLASSES):
             self.named(name, node)
             return UNKNOWN
         found = self.names.find_class(base.name)
@@ -350,7 +352,10 @@ class Inference(ast.NodeVisitor):
         if path in _DOTTED_OPERATORS:
             return self.call(_DOTTED_OPERATORS[path], given, node)
         if len(parts) == (2 if root == "torch" else 3) and root in ("torch", "ops"):
-            return self.call(f"{'aten' if root == 'torch' else parts[1]}::{parts[-1]}", given, node)
+            operator = f"{'aten' if root == 'torch' else parts[1]}::{parts[-1]}"
+            if operator in schemas.INTERNAL:
+                raise Unusual(f"a call of {operator}, which only Torch's compiler makes", node.lineno)
+            return self.call(operator, given, node)
         signature = self.names.find_function(path)
         if signature is not None:
             self.calls_function(path, signature, node)
@@ -381,6 +386,8 @@ class Inference(ast.NodeVisitor):
             return returns
         if name in _FORMS:
             self.record(_FORMS[name], None, node, True)
+            for one in (*node.args, *(keyword.value for keyword in node.keywords)):
+                self.value(one)
             return UNKNOWN
         if name not in _CASTS and name not in ("print", "sorted", "ord", "len"):
             raise Unusual(f"a call of {name[:80]}", node.lineno)
@@ -464,7 +471,8 @@ class Inference(ast.NodeVisitor):
 
     def part_of_tuple(self, base: Type, part: ast.Slice) -> Type:
         ends = [None if one is None else _constant_index(one) for one in (part.lower, part.upper, part.step)]
-        if base.name != "Tuple" or any(one is not None and end is None for one, end in zip(_slice(part), ends)):
+        odd = ends[2] == 0 or any(one is not None and end is None for one, end in zip(_slice(part), ends))
+        if base.name != "Tuple" or odd:
             raise Unusual("a slice of something else than a tuple", None if part.lower is None else part.lower.lineno)
         return Type("Tuple", base.arguments[slice(*ends)])
 

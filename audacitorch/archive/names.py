@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Set, Tuple
 
 from audacitorch.archive import types
 from audacitorch.archive.schemas import custom_classes, type_names
@@ -52,6 +52,9 @@ class Names:
     classes: Dict[str, ClassInfo] = field(default_factory=dict)
     functions: Dict[str, Signature] = field(default_factory=dict)
     constants: Tuple[Type, ...] = ()
+    #: Of any class: what a value whose type is unknown may have.
+    attribute_names: Set[str] = field(default_factory=set)
+    method_names: Set[str] = field(default_factory=set)
 
     def find_class(self, qualified: str) -> Optional[ClassInfo]:
         return self.classes.get(qualified)
@@ -69,19 +72,24 @@ class Names:
         Raises:
             Unusual: something is defined twice, or a class holds what PyTorch's exporter does not print.
         """
+        of_torch = f"{source.module}.".startswith(CUSTOM_CLASSES)
         for piece in source.pieces:
+            if of_torch and piece.kind != "class":
+                raise Unusual("code of a class that is written in C++", piece.line)
             tree = source.header(piece)
             if piece.kind == "method":
                 methods = self.classes[f"{source.module}.{piece.owner}"].methods
                 if piece.name in methods:
                     raise Unusual(f"the method {piece.name} is there twice", piece.line)
                 methods[piece.name] = _signature(tree)
+                self.method_names.add(piece.name)
                 continue
             qualified = f"{source.module}.{piece.name}"
             if qualified in self.classes or qualified in self.functions:
                 raise Unusual(f"{piece.name} is defined twice", piece.line)
             if isinstance(tree, ast.ClassDef):
                 self.classes[qualified] = _class_info(tree)
+                self.attribute_names.update(self.classes[qualified].attributes)
             else:
                 self.functions[qualified] = _signature(tree)
 
@@ -132,7 +140,7 @@ def _class_assignment(info: ClassInfo, owner: str, inner: ast.Assign) -> None:
         if isinstance(key, ast.Constant) and isinstance(key.value, str):
             _add_attribute(info, key.value, annotation(inner.value), inner)
             return
-    elif isinstance(target, ast.Name) and info.base == "Enum" and isinstance(inner.value, (ast.Constant, ast.UnaryOp)):
+    elif isinstance(target, ast.Name) and info.base == "Enum" and _is_literal(inner.value):
         _add_attribute(info, target.id, UNKNOWN, inner)
         return
     elif isinstance(target, ast.Name) and target.id in _LISTS and isinstance(inner.value, ast.List):
@@ -141,9 +149,11 @@ def _class_assignment(info: ClassInfo, owner: str, inner: ast.Assign) -> None:
             if target.id == "__parameters__":
                 info.parameters = frozenset(value for value in values if isinstance(value, str))
             return
-    elif isinstance(target, ast.Name) and isinstance(inner.value, (ast.Constant, ast.Tuple, ast.List, ast.Attribute)):
-        pass
     raise Unusual(f"the class {owner} holds what PyTorch does not print", inner.lineno)
+
+
+def _is_literal(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) or (isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant))
 
 
 def dotted(node: ast.expr) -> Optional[str]:

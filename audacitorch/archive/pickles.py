@@ -48,12 +48,17 @@ class Global:
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor as it is pickled: its data lies in the member ``data/{storage}``."""
+    """A tensor as it is pickled: its data lies in the member ``data/{storage}``.
+
+    ``stored`` is the number of bytes that the member must have, None where the tensor reaches beyond what it says
+    that is stored, or has a negative length.
+    """
 
     dtype: str
     shape: Tuple[int, ...]
     storage: str
     itemsize: int = 1
+    stored: Optional[int] = 0
 
     @property
     def elements(self) -> int:
@@ -195,14 +200,29 @@ def _called(function: Any, arguments: Any) -> Any:
 
 def _tensor(function: str, arguments: Tuple[Any, ...]) -> Optional[Tensor]:
     """A tensor: storage, offset, shape, …; ``_rebuild_tensor_v3`` gives the dtype at the end."""
-    storage, _, shape = arguments[:3]
+    storage, offset, shape = arguments[:3]
     if not (isinstance(storage, tuple) and len(storage) > 2 and isinstance(shape, tuple)):
         return None
     kind = storage[1].name.rpartition(".")[2] if isinstance(storage[1], Global) else "?"
     dtype, itemsize = _DTYPES.get(kind, (kind, 1))
     if function.endswith("_v3") and len(arguments) > 6 and isinstance(arguments[6], Global):
         dtype, itemsize = arguments[6].name.rpartition(".")[2], 1
-    return Tensor(dtype, tuple(length for length in shape if isinstance(length, int)), str(storage[2]), itemsize)
+    lengths = tuple(length for length in shape if isinstance(length, int))
+    strides = arguments[3] if len(arguments) > 3 and isinstance(arguments[3], tuple) else ()
+    elements: Any = storage[4] if len(storage) > 4 else None
+    inside = _is_inside(elements, offset, shape, strides)
+    return Tensor(dtype, lengths, str(storage[2]), itemsize, elements * itemsize if inside else None)
+
+
+def _is_inside(elements: Any, offset: Any, shape: Tuple[Any, ...], strides: Tuple[Any, ...]) -> bool:
+    """Whether a tensor's elements are all among the ``elements`` of its storage; Torch 1.9.0 does not ask."""
+    numbers = (elements, offset, *shape, *strides)
+    if len(shape) != len(strides) or not all(type(one) is int and one >= 0 for one in numbers):
+        return False
+    if 0 in shape:
+        return True
+    last = offset + sum((length - 1) * stride for length, stride in zip(shape, strides))
+    return bool(last < elements)
 
 
 def _push(machine: _Machine, argument: Any) -> None:

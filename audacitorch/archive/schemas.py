@@ -33,6 +33,19 @@ REACHES_OUT = {
     "prim::rpc_remote": "calls another process",
     "aten::dist_backward": "speaks to other processes",
 }
+#: What Torch's compiler and its optimizers make for themselves and no exporter prints. Some crash when they are called.
+# fmt: off
+INTERNAL = frozenset((
+    "prim::PythonOp", "prim::IgnoredPythonOp", "prim::BailOut", "prim::BailoutTemplate", "prim::Guard",
+    "prim::TypeCheck", "prim::RequiresGradCheck", "prim::FallbackGraph", "prim::StaticSubgraph",
+    "prim::DifferentiableGraph", "prim::FusionGroup", "prim::CudaFusionGroup", "prim::CudaFusionGuard",
+    "prim::TensorExprGroup", "prim::FusedConcat", "prim::ConstantMKLDNNTensor", "prim::BroadcastMKLDNNTensors",
+    "prim::profile", "prim::profile_ivalue", "prim::AddStatValue", "prim::TimePoint", "prim::MMTreeReduce",
+    "prim::MMBatchSide",
+))
+# fmt: on
+#: Namespaces of classes that do the same, such as FileStore and TCPStore. Python's Torch has them, libtorch has not.
+REACHES_OUT_CLASSES = ("dist_c10d", "dist_rpc")
 REACHES_OUT_NAMES = {operator.partition("::")[2]: operator for operator in REACHES_OUT}
 
 

@@ -42,7 +42,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _CLOSES = {"(": ")", "[": "]", "{": "}"}
-_VERSION = re.compile(r"op_version_set = [0-9]{1,3}\n?")
+_VERSION = re.compile(r"op_version_set = [0-9]{1,3}(?:\n|\Z)")
 
 
 class Unusual(Exception):

@@ -179,6 +179,12 @@ def file_access(archive: Archive) -> Iterator[Problem]:
             how = "calls" if call.called else "names"
             message = f"{_place(call)}: the code {how} {call.operator}, which {what}."
             yield Problem(message, MODEL, details=_details(call))
+    outside = tuple(f"{CUSTOM_CLASSES}{space}." for space in schemas.REACHES_OUT_CLASSES)
+    for used in archive.types:
+        if used.name.startswith(outside):
+            name = used.name[len(CUSTOM_CLASSES) :]
+            message = f"{used.file}:{used.line}: the code uses {name}, which opens files or connections."
+            yield Problem(message, MODEL, details=_type_details(used))
     for operator in sorted(set(archive.compiled) - {call.operator for call in archive.calls}):
         what = schemas.REACHES_OUT.get(operator)
         if what is not None:
