@@ -6,7 +6,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Tuple, Union
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 
 from audacitorch.errors import AudacitorchError
 from audacitorch.facts import Archive, Card, Facts, Metadata, Unavailable
@@ -19,9 +20,12 @@ from audacitorch.time_limit import time_limit
 from audacitorch.trial.plan import DEFAULT_MEMORY_BYTES, DEFAULT_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
+    from audacitorch.hear.clips import Clip
+    from audacitorch.hear.listening import Heard, Listening
     from audacitorch.rules import Rule
     from audacitorch.rules.runner import Outcome
     from audacitorch.trial.observations import Trial
+    from audacitorch.trial.plan import Plan
     from audacitorch.trial.session import TrialSession, WorkerStarter
 
 #: Findings that make running the model pointless (it can't load) or unwise (it means harm).
@@ -42,7 +46,11 @@ class UnknownRule(AudacitorchError, ValueError):
 
 @dataclass(frozen=True)
 class Options:
-    """What a check is asked to do. ``hosts`` are those that the overall verdict speaks for."""
+    """What a check is asked to do. ``hosts`` are those that the overall verdict speaks for.
+
+    With ``sounds``, the report can be heard: the standard clips go through the model after its trial, and the audio
+    file ``clip`` as the first of them.
+    """
 
     hosts: Tuple[Host, ...] = (DEFAULT_HOST,)
     static: bool = False
@@ -50,6 +58,8 @@ class Options:
     ignore: Tuple[str, ...] = ()
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     memory_bytes: int = DEFAULT_MEMORY_BYTES
+    sounds: bool = False
+    clip: Optional[Path] = None
 
 
 def check(
@@ -63,6 +73,7 @@ def check(
     Raises:
         TargetError: a file of the repo can't be read.
         UnknownRule: ``options.ignore`` names a rule that there is not.
+        AudioError: ``options.clip`` can't be read as audio.
     """
     from audacitorch.trial.protocol import TrialUnavailable
     from audacitorch.trial.session import TrialSession
@@ -75,7 +86,12 @@ def check(
                 session = stack.enter_context(TrialSession(start_worker, repo.path(MODEL)))
             except TrialUnavailable as error:
                 failure = CouldNotRun("trial", str(error))
-        return _Check(repo, options, meanwhile).run(session, failure)
+        own: Optional[Clip] = None
+        if options.clip is not None:
+            from audacitorch.hear.clips import clip_of
+
+            own = clip_of(options.clip)
+        return _Check(repo, options, meanwhile, own).run(session, failure)
 
 
 @dataclass
@@ -85,7 +101,9 @@ class _Check:
     repo: FolderRepo
     options: Options
     meanwhile: Callable[[], None]
+    own_clip: Optional[Clip] = None
     digest: Digest = field(init=False)
+    heard: Tuple[Heard, ...] = ()
 
     def run(self, session: Optional[TrialSession], failure: Optional[CouldNotRun]) -> Report:
         from audacitorch.rules import all_rules
@@ -160,7 +178,7 @@ class _Check:
         self, session: Optional[TrialSession], facts: Facts, outcome: Outcome
     ) -> Tuple[str, Union[Trial, Unavailable]]:
         """How the trial ended, and what it saw, or why there was none."""
-        from audacitorch.trial.observations import REFUSED, SKIPPED
+        from audacitorch.trial.observations import FINISHED, REFUSED, SKIPPED
         from audacitorch.trial.protocol import TrialUnavailable
 
         for names, ended, because in ((CONDEMNED, REFUSED, "condemns it"), (NOT_RUNNABLE, SKIPPED, "must pass first")):
@@ -175,13 +193,28 @@ class _Check:
         if session is None:
             return SKIPPED, Unavailable("the model could not be run")
         try:
-            trial = session.run(self.plan(facts), self.meanwhile)
+            plan = self.plan(facts)
+            listening: List[Listening] = []
+            trial = session.run(plan, lambda: listening.extend(self.prepare_sounds(plan)))
+            if listening and trial.ended == FINISHED:
+                metadata = facts.metadata.fields if isinstance(facts.metadata, Metadata) else {}
+                self.heard = listening[0].hear(session, trial, plan, metadata)
         except TrialUnavailable as error:
             outcome.could_not_run.append(CouldNotRun("trial", str(error)))
             return SKIPPED, Unavailable("the model could not be run")
         return trial.ended, trial
 
-    def plan(self, facts: Facts) -> Any:
+    def prepare_sounds(self, plan: Plan) -> Iterator[Listening]:
+        """The clips for a report that can be heard, while the model runs; none where nobody asked."""
+        self.meanwhile()
+        if self.options.sounds:
+            from audacitorch.hear.clips import standard_clips
+            from audacitorch.hear.listening import Listening
+
+            own = [] if self.own_clip is None else [self.own_clip]
+            yield Listening([*own, *standard_clips(plan.sample_rate, plan.multichannel)])
+
+    def plan(self, facts: Facts) -> Plan:
         """The passes for what the metadata say, with usual values in place of what they do not."""
         from audacitorch.trial.plan import Plan, standard_passes
 
@@ -198,10 +231,12 @@ class _Check:
             memory_bytes=self.options.memory_bytes,
             passes=standard_passes(multichannel),
             operators=tuple(sorted({call.operator for call in calls})),
+            listens=self.options.sounds,
         )
 
     def report(self, facts: Facts, trial: Union[Trial, Unavailable], ended: str, outcome: Outcome) -> Report:
         """Everything that was found, as one value."""
+        from audacitorch.report.excerpts import excerpts
         from audacitorch.report.facts_json import archive_to_json, metadata_to_json, trial_to_json
 
         ignored = set(self.options.ignore)
@@ -232,6 +267,8 @@ class _Check:
             trial=shown_trial,
             metadata=metadata_to_json(facts.metadata) if isinstance(facts.metadata, Metadata) else None,
             archive=archive_to_json(facts.archive) if isinstance(facts.archive, Archive) else None,
+            heard=self.heard,
+            excerpts=excerpts(self.repo, outcome.findings),
         )
 
 

@@ -38,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_target_argument(parser, many=True)
     add_jobs_argument(parser, 1)
     parser.add_argument("--report", type=Path, metavar="DIR", help="write report.json, .md, .html and .sarif there")
+    parser.add_argument(
+        "--listen", type=Path, metavar="FILE", help="play this audio file in the report's page as well (--report, html)"
+    )
     parser.add_argument("--facts", type=Path, metavar="FILE", help="TARGET was fetched: what `fetch --facts` wrote")
     parser.add_argument(
         "--outputs", type=Path, metavar="FILE", help="add verdict, errors, warnings, for GitHub's steps"
@@ -62,7 +65,11 @@ def run(arguments: argparse.Namespace) -> int:
         ignore=tuple(arguments.ignore),
         timeout_seconds=arguments.timeout,
         memory_bytes=arguments.memory << 20,
+        sounds=not arguments.static and (arguments.report is not None or arguments.format == "html"),
+        clip=arguments.listen,
     )
+    if options.clip is not None and not options.sounds:
+        raise ReportError("--listen is heard in a report's page: add --report DIR or --format html, without --static")
     targets = [found for target in arguments.targets for found in repos_below(target)]
     if arguments.format != "text" and isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # what programs read is UTF-8 everywhere

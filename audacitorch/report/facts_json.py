@@ -101,6 +101,7 @@ def _pass(done: Pass) -> Dict[str, Any]:
         "output": None if done.output is None else _output(done.output),
         "failure": _failure(done.failure),
         "seconds": done.seconds,
+        "memory_bytes": done.memory_bytes,
         "first": done.first,
     }
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Type
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Sequence, Tuple, Type
 
 from audacitorch.findings import ERROR, SEVERITIES, WARNING, CouldNotRun, Finding, Skipped
 from audacitorch.hosts import DEFAULT_HOST, HOSTS, TORCH_VERSION, Host, host_named
 from audacitorch.report.facts_json import ERROR_LIMIT, OPERATOR_LIMIT, plain
 from audacitorch.version import __version__
+
+if TYPE_CHECKING:
+    from audacitorch.hear.listening import Heard
 
 SCHEMA_VERSION = 1
 
@@ -58,6 +61,10 @@ class Report:
     tool: Mapping[str, Any] = field(
         default_factory=lambda: {"name": "audacitorch", "version": __version__, "torch": TORCH_VERSION}
     )
+
+    #: What a page shows beside the facts, and report.json does not hold: sounds, and the lines that findings name.
+    heard: Tuple[Heard, ...] = field(default=(), repr=False, compare=False)
+    excerpts: Mapping[Tuple[str, int], str] = field(default_factory=dict, repr=False, compare=False)
 
     def count(self, severity: str, host: Optional[Host] = None) -> int:
         """How many findings have this severity, for one host or for any."""

@@ -68,7 +68,10 @@ class Output:
 
 @dataclass(frozen=True)
 class Pass:
-    """One forward pass. ``samples`` is what the model saw, ``track_samples`` what the host cut from the track."""
+    """One forward pass. ``samples`` is what the model saw, ``track_samples`` what the host cut from the track.
+
+    ``memory_bytes`` is what the process held in memory after it, Torch included.
+    """
 
     purpose: str
     signal: str
@@ -78,6 +81,7 @@ class Pass:
     track_channels: int
     input_peak: float = 0.0
     seconds: Optional[float] = None
+    memory_bytes: Optional[int] = None
     first: bool = False
     output: Optional[Output] = None
     failure: Optional[Failure] = None

@@ -42,11 +42,14 @@ class Passes:
     repeats, seams and signals are compared with.
     """
 
-    def __init__(self, model: Any, unit: Any, plan: Plan, events: EventWriter, started: float) -> None:
+    def __init__(
+        self, model: Any, unit: Any, plan: Plan, events: EventWriter, started: float, memory: Callable[[], int]
+    ) -> None:
         self._model = model
         self._plan = plan
         self._events = events
         self._started = started
+        self._memory = memory
         self._limit = f"the time limit of {plan.seconds:g} s"
         self._deadline = started + plan.seconds * _BUDGET_SHARE
         longest = max((planned.samples for planned in plan.passes), default=1)
@@ -234,7 +237,7 @@ class Passes:
             self._cost = max(self._cost, (block.shape[1], done.seconds or 0.0))
         if done.failure is not None:
             self._numbers.update(int(digits) for digits in re.findall(r"\b\d{1,6}\b", done.failure.message[-500:]))
-        self._events.emit(Passed(done))
+        self._events.emit(Passed(replace(done, memory_bytes=self._memory() or None)))
         return output
 
     def _called(self, block: Tensor, begun: Pass) -> Tuple[Any, Pass]:

@@ -7,7 +7,7 @@ from typing import Any, Dict, Optional, Tuple
 
 from audacitorch.hosts import DEFAULT_HOST
 
-PLAN_VERSION = 2
+PLAN_VERSION = 3
 
 #: The rate of most projects in Audacity, in Hz.
 TRACK_RATE = 44100
@@ -42,6 +42,7 @@ class Plan:
     ``task`` is ``trial``, ``load`` (to find the message behind an abort) or ``render`` (blocks of real audio come on
     standard input). ``seconds`` is the budget for everything, ``memory_bytes`` what the model may take beyond Torch.
     ``operators`` are those that the archive's reader saw: where Torch compiled others, no pass is run. None: unknown.
+    With ``listens``, a trial goes on after ``done`` as ``render`` does: for a report that can be heard.
     """
 
     model: str
@@ -56,6 +57,7 @@ class Plan:
     memory_bytes: int = DEFAULT_MEMORY_BYTES
     passes: Tuple[PlannedPass, ...] = ()
     operators: Optional[Tuple[str, ...]] = None
+    listens: bool = False
     version: int = PLAN_VERSION
 
     def to_json(self) -> Dict[str, Any]:

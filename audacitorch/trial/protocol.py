@@ -5,7 +5,8 @@ to a worker, or is one, uses these types: the trial, ``audacitorch run``, the co
 written down for workers in other languages in ``data/worker.schema.json``, which a test compares with the types.
 
 Order of events: ``ready``; after the plan ``walls``; ``loaded`` or ``load-failed``; for a trial ``operators``, then
-``begin`` and ``pass`` in pairs with what they show in between; for rendering one ``block`` for each block; ``done``.
+``begin`` and ``pass`` in pairs with what they show in between; for rendering one ``block`` for each block; ``done``. A
+plan that ``listens`` has its blocks after that.
 An event with ``payload_bytes`` is followed by that many raw bytes for each number. No torch here.
 """
 
@@ -22,7 +23,7 @@ from audacitorch.errors import AudacitorchError
 from audacitorch.trial.observations import Failure, Pass
 
 #: Grows with every change of the plan or of an event.
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 #: What PyTorch and the C++ runtime write when memory runs out: in an exception's text, or on standard error.
 OUT_OF_MEMORY_SIGNS = (
     "can't allocate memory",

@@ -13,10 +13,10 @@ import re
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Tuple, Type, TypeVar
 
 from audacitorch.hosts import TORCH_VERSION
 from audacitorch.trial.observations import EXCEPTION, FINISHED, MEMORY, REFUSED, SIGNAL, Failure, Pass, Trial
@@ -24,6 +24,7 @@ from audacitorch.trial.plan import Plan, PlannedPass
 from audacitorch.trial.process import Ending, Worker
 from audacitorch.trial.protocol import (
     Begin,
+    Block,
     Done,
     Event,
     LeftOut,
@@ -37,6 +38,9 @@ from audacitorch.trial.protocol import (
     TrialUnavailable,
     Walls,
 )
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: Makes a worker for a model, with a folder of its own for scratch: ``start(scratch, model)``.
 WorkerStarter = Callable[[str, str], Worker]
@@ -156,12 +160,24 @@ class TrialSession:
         passes = tuple(replace(done, failure=shown) if done in hidden else done for done in trial.passes)
         return replace(trial, passes=passes, load_failure=trial.load_failure and shown)
 
+    def hear(self, block: NDArray[Any], start: int, rate: int, seconds: float) -> Optional[Block]:
+        """What the model makes of a block (samples, channels), after a plan that ``listens``.
+
+        ``start`` is the block's first sample in its track of ``rate`` Hz. None where nothing came within ``seconds``,
+        or the worker is gone.
+        """
+        samples, channels = block.shape
+        self._worker.send_block(channels, samples, block.T.tobytes(), seconds, start / rate, rate)
+        with suppress(OutOfTime, TrialUnavailable):
+            return next((event for event in self._worker.events() if isinstance(event, Block)), None)
+        return None
+
     def _without_debug(self, plan: Plan, step: Optional[Pass]) -> Optional[Failure]:
         """The failure behind an abort or a hidden text: the same step with a copy that has no debug members."""
         copy = Path(self._scratch, "without-debug.pt")
         if not copy_without_debug(Path(plan.model), copy):
             return None
-        again = replace(plan, model=str(copy), task="load")
+        again = replace(plan, model=str(copy), task="load", listens=False)
         if step is not None:
             planned = PlannedPass(step.purpose, step.signal, step.track_samples, step.track_channels)
             again = replace(again, task="trial", passes=(planned,))
@@ -210,6 +226,8 @@ def run_trial(worker: Worker, plan: Plan, meanwhile: Callable[[], None] = lambda
             seen.setdefault(type(event), []).append(event)
             if isinstance(event, Walls):
                 start = time.monotonic()
+            elif isinstance(event, Done) and plan.listens:
+                break
     except OutOfTime:
         if Walls not in seen:
             raise TrialUnavailable("The worker did not start in time: is the machine overloaded?") from None

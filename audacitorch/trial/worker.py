@@ -63,10 +63,12 @@ def main() -> None:
     events.emit(Walls({"rlimits": limits}, gauge.peak()))
     loaded = _load(plan, events, gauge)
     if loaded is not None and plan.task == "trial":
-        Passes(*loaded, plan, events, started).run()
+        Passes(*loaded, plan, events, started, lambda: gauge.read("VmRSS")).run()
     elif loaded is not None and plan.task == "render":
         render_blocks(loaded[0], plan, events, sys.stdin.buffer)
     events.emit(Done(time.perf_counter() - started, gauge.peak()))
+    if loaded is not None and plan.listens:
+        render_blocks(loaded[0], plan, events, sys.stdin.buffer)
     os._exit(0)  # a model's destructors have no say in how the trial ended
 
 
