@@ -11,6 +11,8 @@ from audacitorch.hosts import HOSTS, Host
 ERROR = "error"
 WARNING = "warning"
 NOTE = "note"
+#: A finding's detail that names the rule which found the cause; reports show the finding below that one.
+BECAUSE_OF = "because_of"
 #: Not a problem on this host. A rule that speaks for some hosts says so of the others.
 FINE = "fine"
 SEVERITIES = (ERROR, WARNING, NOTE)

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Dict, List, Tuple
 
-from audacitorch.findings import ERROR, SEVERITIES, WARNING, Finding
+from audacitorch.findings import BECAUSE_OF, ERROR, SEVERITIES, WARNING, Finding
 from audacitorch.hosts import DEFAULT_HOST, HOSTS, MENUS, Host
 from audacitorch.report.escape import shorten
 from audacitorch.report.model import FAIL, PASS, UNKNOWN, Report
@@ -167,10 +167,12 @@ def level(report: Report, finding: Finding) -> str:
 
 
 def groups(report: Report) -> List[Group]:
-    """The findings in order, by rule, severity and hosts; those with one cause are below the rule that names it."""
+    """The findings in order, by rule, severity and hosts; those with one cause are below the rule that found it."""
     gathered: Dict[Tuple[str, str, Tuple[Host, ...]], List[Finding]] = {}
+    found = {finding.rule for finding in report.findings}
     for finding in report.findings_in_order:
-        rule = str(finding.details.get("cause", finding.rule))
+        cause = finding.details.get(BECAUSE_OF)
+        rule = str(cause) if cause in found else finding.rule
         gathered.setdefault((rule, finding.severity, finding.hosts), []).append(finding)
     return [Group(*key, tuple(findings)) for key, findings in gathered.items()]
 

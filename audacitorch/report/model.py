@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Sequence, Tuple, Type
 
-from audacitorch.findings import ERROR, SEVERITIES, WARNING, CouldNotRun, Finding, Skipped
+from audacitorch.findings import BECAUSE_OF, ERROR, SEVERITIES, WARNING, CouldNotRun, Finding, Skipped
 from audacitorch.hosts import DEFAULT_HOST, HOSTS, TORCH_VERSION, Host, host_named
 from audacitorch.report.facts_json import ERROR_LIMIT, OPERATOR_LIMIT, plain
 from audacitorch.version import __version__
@@ -76,11 +76,17 @@ class Report:
 
     @property
     def findings_in_order(self) -> Tuple[Finding, ...]:
-        """The findings as people should meet them: those that block a wanted host, then by severity and place."""
+        """The findings as people should meet them.
+
+        First come those that block a wanted host; then the severest, those for most hosts, causes before what comes
+        of them, and last by place.
+        """
+        causes = {finding.details.get(BECAUSE_OF) for finding in self.findings}
 
         def order(finding: Finding) -> Tuple[Any, ...]:
             blocks = any(self.blocks(finding, host) for host in self.hosts_wanted)
-            return (not blocks, *finding.sort_key)
+            severity, *place = finding.sort_key
+            return (not blocks, severity, -len(finding.hosts), finding.rule not in causes, *place)
 
         return tuple(sorted(self.findings, key=order))
 

@@ -11,9 +11,12 @@ from audacitorch.hosts import HOSTS, only_for
 from audacitorch.repo.model_repo import MODEL
 from audacitorch.rules import rule
 
-#: Operators that make a tensor of another dtype: a model of 64-bit weights that calls one may convert its input.
-#: Operators by which code gives tensors a dtype of its own.
+#: Operators by which code gives tensors a dtype of its own: a model of 64-bit weights may convert its input.
 CONVERTING = frozenset(("aten::to", "aten::type_as", "aten::double", "aten::float", "aten::_to_copy"))
+_CASTS_HINT = (
+    "Convert the model before you export it, model.float(), and take casts such as x.half() out of its forward, which "
+    "would still convert the input."
+)
 _WHY_NOT = {
     "empty": "model.pt is empty.",
     "cut-off": "model.pt is cut off: it begins as a zip archive, but {detail}.",
@@ -176,7 +179,9 @@ def weights_dtype(archive: Archive) -> Iterator[Problem]:
         count = archive.parameter_dtypes.get(dtype, 0)
         if count and not (dtype == "float64" and converts):
             details = {"dtype": dtype, "parameters": count}
-            yield Problem(f"{count:,} of the model's parameters are {title} ({dtype}).", MODEL, details=details)
+            named = dtype if dtype == title else f"{title} ({dtype})"
+            remedy = _CASTS_HINT if converts else None
+            yield Problem(f"{count:,} of the model's parameters are {named}.", MODEL, hint=remedy, details=details)
 
 
 @rule(

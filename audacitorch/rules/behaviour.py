@@ -10,7 +10,7 @@ from audacitorch.findings import ERROR, WARNING, Problem
 from audacitorch.hosts import ANALYZER
 from audacitorch.repo.model_repo import MODEL
 from audacitorch.rules import NotApplicable, rule
-from audacitorch.rules.causes import cause_of, source_of, told
+from audacitorch.rules.causes import cause_of, common_cause, raised, source_of, told
 from audacitorch.trial.observations import (
     Failure,
     Pass,
@@ -42,10 +42,11 @@ _REASONS_TO_FAIL = ("load-error", "aborts-host", "forward-signature", "device-in
 def forward_error(trial: Trial) -> Iterator[Problem]:
     for passes in _by_text([done for done in trial.passes if failed_by_itself(trial, done)]):
         failure = _failure(passes[0])
-        message = f"`forward` raised {failure.type} on {list_of_places(passes)}: {_told(failure)}"
-        source, cause = source_of(failure.message), cause_of(failure.message)
-        if source:
-            message += f" The line is {source}"
+        kind, said = raised(failure.type, failure.message)
+        message = f"`forward` raised {kind} on {list_of_places(passes)}: {said}"
+        source = source_of(failure.message)
+        cause = common_cause([_failure(done).message for done in passes])
+        message += _line(source)
         hint = cause.hint if cause else None
         if trial.multiple_samples is not None:
             message += f" Longer blocks work only as a multiple of {trial.multiple_samples:,} samples."
@@ -87,8 +88,8 @@ def _fails_on(kind: str, failed: List[Pass]) -> Iterator[Problem]:
     if failed:
         failure, shape = _failure(failed[0]), (failed[0].channels, failed[0].samples)
         source = source_of(failure.message)
-        message = f"A {kind} block of shape {shape} failed: {_told(failure)}"
-        message += f" The line is {source}" if source else ""
+        message = f"A {kind} block of shape {shape} failed: {raised(failure.type, failure.message)[1]}"
+        message += _line(source)
         yield Problem(message, MODEL, details={"error": failure.message, "source": source})
 
 
@@ -104,14 +105,17 @@ def short_input(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     shortest = trial.minimum_samples
     if shortest is None or shortest <= 1:
         return
+    if shortest == 2 and _nan_on_silence(trial):
+        raise NotApplicable("silence gives NaN as well, which is what one sample is after its mean is taken off")
     failures = [done.failure for done in trial.passes if done.failure is not None and done.samples < shortest]
     analyzer = metadata.fields.get("effect_type") == ANALYZER
     severity = ERROR if shortest > _SHORT_BLOCK or (analyzer and failures) else WARNING
     details = {"minimum_samples": shortest, "error": failures[-1].message if failures else ""}
     if failures:
         source, cause = source_of(failures[-1].message), cause_of(failures[-1].message)
-        came = f"raise: {_told(failures[-1])}" + (f" The line is {source}" if source else "")
-        hint = cause.hint if cause and cause.name == "frames-too-few" else None
+        error, said = raised(failures[-1].type, failures[-1].message)
+        came = f"raise {error}: {said}{_line(source)}"
+        hint = cause.hint if cause and cause.name in ("frames-too-few", "one-value") else None
     else:
         came = "give NaN."
         hint = (
@@ -144,7 +148,7 @@ def ignores_input(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     "or without labels.",
     hint="Use torch.jit.script, or take lengths from x.shape inside forward; compare blocks of several lengths.",
     severity=WARNING,
-    after=("output-type", "output-shape"),
+    after=("output-type", "output-shape", "timestamps-order", "timestamps-unit"),
 )
 def traced_length(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     if trial.ignores_input:
@@ -194,15 +198,20 @@ def memory_grows(trial: Trial) -> Iterator[Problem]:
         yield Problem(message, MODEL, details={"bytes": trial.kept_bytes})
 
 
+def _line(source: str) -> str:
+    """The sentence that names the author's own line: ``model.py:12: return self.c(x)``."""
+    place, found, code = source.partition(": ")
+    return f" The line is {place}: `{code}`." if found else ""
+
+
+def _nan_on_silence(trial: Trial) -> bool:
+    silent = [done for done in trial.passes if done.signal == "silence" and done.output is not None]
+    return any(tensor.nan for done in silent if done.output for tensor in done.output.tensors)
+
+
 def _failure(done: Pass) -> Failure:
     assert done.failure is not None
     return done.failure
-
-
-def _told(failure: Failure) -> str:
-    """What an exception said, as a sentence."""
-    text = told(failure.message)
-    return text if text[-1] in ".!?…" else text + "."
 
 
 def _by_text(passes: List[Pass]) -> List[List[Pass]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Optional, Pattern, Tuple
+from typing import Optional, Pattern, Sequence, Tuple
 
 _LONGEST_TEXT = 400
 #: Of a longer text only the end is read, where PyTorch says what was wrong.
@@ -15,6 +15,7 @@ _LONGEST_READ = 20_000
 _FRAME = re.compile(r'  File "([^"]{1,400})", line (\d{1,9}), in (\S{1,200})')
 _HERE = "<--- HERE"
 _RAISED = re.compile(r"\w*(?:Error|Exception): ")
+_SHAPE = re.compile(r"shape '\[[\d, -]+\]'")
 _TENSOR_END = re.compile(r"\[ ?CPU\w{1,20}Type ?\{[\d,]{0,80}\} ?\]")
 _OF_A_TENSOR = frozenset("0123456789.,-+e*() \n\tnaifColumst:")
 
@@ -81,8 +82,10 @@ CAUSES: Tuple[Cause, ...] = (
     ),
     _cause(
         "stereo-only",
-        r"expected input\[[\d, ]+\] to have 2 channels, but got 1 channels",
-        "The first layer takes two channels: repeat a mono one before it (`if x.shape[0] == 1: x = x.repeat(2, 1)`).",
+        r"expected input\[[\d, ]+\] to have 2 channels, but got 1 channels|"
+        r"index 1 out of range for tensor of size \[1,|index 1 is out of bounds for dimension 0 with size 1",
+        'The model takes two channels. Set "multichannel": true to get those of stereo tracks, and repeat a mono one '
+        "at the start of forward: `if x.shape[0] == 1: x = x.repeat(2, 1)`.",
     ),
     _cause(
         "mono-only",
@@ -90,9 +93,15 @@ CAUSES: Tuple[Cause, ...] = (
         'The first layer takes one channel: run it on each (x.unsqueeze(1)), or set "multichannel": false.',
     ),
     _cause(
+        "one-value",
+        r"more than 1 (?:value|spatial element)",
+        "A statistic over one value is not a number, and a normalization layer refuses it: pad the block to a few "
+        "frames at the start of forward, and cut the output back to x.shape[1] samples.",
+    ),
+    _cause(
         "frames-too-few",
         r"[Kk]ernel size can't be greater|Padding size should be less|padding size .{0,80}less than|"
-        r"padded input size|[Oo]utput size is too small|more than 1 (?:value|spatial element)|"
+        r"padded input size|[Oo]utput size is too small|maximum size for tensor at dimension|"
         r"expected a (?:1D|2D|\d).{0,60}got|n_fft|too small",
         "The block is shorter than one frame or kernel: pad it to that length at the start of forward, and cut the "
         "output back to x.shape[1] samples.",
@@ -142,11 +151,35 @@ def cause_of(message: str) -> Optional[Cause]:
     return next((cause for cause in CAUSES if cause.pattern.search(text)), None)
 
 
+def common_cause(messages: Sequence[str]) -> Optional[Cause]:
+    """The cause of several errors of one kind, from blocks of different lengths.
+
+    A shape that does not fit was written into the code where it is always the same; where it follows the input, the
+    block is divided into frames that it does not fill.
+    """
+    cause = cause_of(messages[0])
+    if cause is not None and cause.name == "traced-length":
+        shapes = {found[0] for message in messages for found in [_SHAPE.search(told(message))] if found}
+        if len(shapes) > 1:
+            return next(one for one in CAUSES if one.name == "frames")
+    return cause
+
+
+def raised(kind: str, message: str) -> Tuple[str, str]:
+    """The type of an exception, and what it said as a sentence without its type."""
+    text = told(message)
+    named = _RAISED.match(text)
+    if named is not None:
+        kind, text = named[0][:-2], text[named.end() :] or text
+    return kind, text if text[-1] in ".!?…" else f"{text}."
+
+
 def told(message: str) -> str:
     """What a TorchScript error says was wrong: its last line that names an error, without dumps of tensors."""
-    lines = without_tensors(message[-_LONGEST_READ:]).splitlines()
+    lines = message[-_LONGEST_READ:].splitlines()
     telling = [index for index, line in enumerate(lines) if _RAISED.match(line)]
-    said = lines[telling[-1] :] if telling else [line for line in lines if line.strip()][:1]
+    said = without_tensors("\n".join(lines[telling[-1] :] if telling else lines)).splitlines()
+    said = said if telling else [line for line in said if line.strip()][:1]
     text = " ".join(line.strip() for line in said if line.strip()) or "no message"
     return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "…"
 

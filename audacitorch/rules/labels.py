@@ -153,7 +153,8 @@ def _within(values: TensorFacts) -> bool:
     title="Labels start before they end, and not before the block",
     reason="Audacity 3.2 alpha drops a label that starts after its end, the specification keeps it; a negative "
     "start lies before the selection.",
-    hint="Return start and stop in seconds from the start of the block, in this order.",
+    hint="Return start and stop in seconds from the start of the block, in this order; of a duration, the stop is "
+    "start + duration.",
     severity=ERROR,
     after=_WELL_FORMED,
 )
@@ -165,9 +166,19 @@ def timestamps_order(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
         if stamps is None or not (stamps.unordered or stamps.negative):
             return None
         rows = output.tensors[1].shape[0]
-        return f"Of {rows:,} labels {stamps.unordered:,} do not start before they end, {stamps.negative:,} are negative"
+        wrong = [f"{stamps.unordered:,} do not start before they end"] * bool(stamps.unordered)
+        wrong += [f"{stamps.negative:,} start before the block"] * bool(stamps.negative)
+        return f"Of {rows:,} labels {' and '.join(wrong)}"
 
-    yield from judge_outputs(trial, judge)
+    yield from judge_outputs(trial, judge, _order_hint)
+
+
+def _order_hint(done: Pass, output: Output) -> Optional[str]:
+    """What the two tensors look like, where they are not what they should be."""
+    labels, stamps = output.tensors
+    if len(labels.shape) == 2 and labels.shape[1] == 2 and (labels.maximum or 0.0) > 1 and _within(stamps):
+        return "The tuple is the wrong way round: return (labels, timestamps)."
+    return None
 
 
 @rule(
@@ -205,7 +216,7 @@ def _unit(ratio: float, rate: float) -> str:
     reason="The specification ends a label with its block, Audacity 3.2 alpha lets it run into the next.",
     hint="Take the times from the block's length, x.shape[1] / sample_rate seconds, and drop what starts behind it.",
     severity=WARNING,
-    after=(*_WELL_FORMED, "timestamps-unit"),
+    after=(*_WELL_FORMED, "timestamps-unit", "timestamps-order"),
 )
 def timestamps_range(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     require(metadata, ANALYZER)
@@ -215,9 +226,10 @@ def timestamps_range(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
             late.append((done, output.timestamps))
     if late:
         done, stamps = max(late, key=lambda item: (item[1].latest or 0.0) - item[1].block_seconds)
+        count = "1 label ends" if stamps.beyond_end == 1 else f"{stamps.beyond_end:,} labels end"
         message = (
-            f"{stamps.beyond_end:,} labels end after their block does: the last one at {stamps.latest or 0.0:.3f} s "
-            f"in a block of {stamps.block_seconds:.3f} s."
+            f"{count} after the block does: the last one at {stamps.latest or 0.0:.3f} s in "
+            f"{'a block of 1 sample' if done.samples == 1 else f'a block of {stamps.block_seconds:.3f} s'}."
         )
         yield Problem(message, MODEL, details={"latest": stamps.latest, "block_seconds": stamps.block_seconds})
 
@@ -234,5 +246,8 @@ def label_seams(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     if trial.seam_labels is None:
         raise NotApplicable("no two blocks were compared with the whole")
     if trial.seam_labels:
-        message = f"{trial.seam_labels:,} of the labels for noise lie across a block border, and are cut in two there."
+        lies, are = ("lies", "is") if trial.seam_labels == 1 else ("lie", "are")
+        message = (
+            f"{trial.seam_labels:,} of the labels for noise {lies} across a block border, and {are} cut in two there."
+        )
         yield Problem(message, MODEL, details={"labels": trial.seam_labels})

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Dict, Iterator, Optional
+from typing import Dict, Iterator, List, Optional
 
 from audacitorch.archive import schemas
 from audacitorch.archive.names import CUSTOM_CLASSES
 from audacitorch.facts import Archive, Call, Setting, TypeName
-from audacitorch.findings import ERROR, WARNING, Problem
+from audacitorch.findings import BECAUSE_OF, ERROR, WARNING, Problem
 from audacitorch.repo.model_repo import MODEL
 from audacitorch.rules import rule
 
@@ -23,9 +23,9 @@ def _place(call: Call) -> str:
     return f"{call.file}:{call.line}"
 
 
-def _cause(archive: Archive) -> Dict[str, object]:
-    """What lies behind a call that 1.9.0 does not take: reports show such findings below the one that names it."""
-    return {"cause": "newer-export"} if _is_newer(archive) else {}
+def behind(archive: Archive) -> Dict[str, object]:
+    """Which finding explains a call that 1.9.0 does not take: reports show the call below it."""
+    return {BECAUSE_OF: "newer-export"} if _is_newer(archive) else {}
 
 
 def _is_newer(archive: Archive) -> bool:
@@ -98,7 +98,7 @@ def unknown_operator(archive: Archive) -> Iterator[Problem]:
         fixes_all = _backport_fixes_all(archive) if fixes_all is None else fixes_all
         also = f"; the nearest it has is {schema}" if schema else ""
         message = f"{_place(call)}: Torch 1.9.0 has no operator {call.operator}{also}."
-        details = {**_details(call, schema), **_cause(archive)}
+        details = {**_details(call, schema), **behind(archive)}
         yield Problem(message, MODEL, hint=_instead(call.operator, fixes_all), details=details)
 
 
@@ -124,7 +124,7 @@ def operator_arguments(archive: Archive) -> Iterator[Problem]:
                 f"the nearest is {match.nearest}, but {match.reason}."
             )
             fixes_all = _backport_fixes_all(archive) if fixes_all is None else fixes_all
-            details = {**_details(call, match.nearest), **_cause(archive)}
+            details = {**_details(call, match.nearest), **behind(archive)}
             yield Problem(message, MODEL, hint=_instead(call.operator, fixes_all), details=details)
 
 
@@ -158,7 +158,7 @@ def unknown_type(archive: Archive) -> Iterator[Problem]:
     for used in archive.types:
         if "." not in used.name and used.name not in schemas.type_names():
             message = f"{used.file}:{used.line}: Torch 1.9.0 has no type {used.name}."
-            yield Problem(message, MODEL, details={**_type_details(used), **_cause(archive)})
+            yield Problem(message, MODEL, details={**_type_details(used), **behind(archive)})
 
 
 def _type_details(used: TypeName) -> Dict[str, object]:
@@ -219,9 +219,7 @@ def device_in_code(archive: Archive) -> Iterator[Problem]:
 def training_mode(archive: Archive) -> Iterator[Problem]:
     for setting in archive.settings:
         if setting.kind == "training":
-            message = (
-                f"{setting.file}:{setting.line}: {setting.value} is called in training mode, whatever the model is."
-            )
+            message = f"{setting.file}:{setting.line}: {setting.value} is called in training mode, even after eval()."
             yield Problem(message, MODEL, details=_at(setting))
 
 
@@ -233,10 +231,19 @@ def training_mode(archive: Archive) -> Iterator[Problem]:
     severity=ERROR,
 )
 def newer_export(archive: Archive) -> Iterator[Problem]:
-    if not _is_newer(archive):
-        return
-    found = [*unknown_operator(archive), *operator_arguments(archive), *unknown_type(archive)]
+    found = _not_in_1_9_0(archive)
     if found:
         calls = "1 place" if len(found) == 1 else f"{len(found):,} places"
         message = f"The model was made by {archive.producer}, which wrote what Torch 1.9.0 does not take in {calls}."
         yield Problem(message, MODEL, details={"producer": archive.producer, "places": len(found)})
+
+
+def explains_the_load(archive: Archive) -> bool:
+    """Whether the archive is a newer export with calls that 1.9.0 does not take, of which its load fails."""
+    return bool(_not_in_1_9_0(archive))
+
+
+def _not_in_1_9_0(archive: Archive) -> List[Problem]:
+    if not _is_newer(archive):
+        return []
+    return [*unknown_operator(archive), *operator_arguments(archive), *unknown_type(archive)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Callable, Iterator, List, Optional, Tuple
 
 from audacitorch.facts import Metadata
@@ -9,12 +10,28 @@ from audacitorch.findings import ERROR, WARNING, Problem
 from audacitorch.hosts import ANALYZER, EFFECT
 from audacitorch.repo.model_repo import MODEL
 from audacitorch.rules import NotApplicable, rule
-from audacitorch.trial.observations import Output, Pass, Trial, too_short, where
+from audacitorch.rules.causes import common_cause
+from audacitorch.trial.observations import Output, Pass, Trial, failed_by_itself, too_short, where
 
+_TO_INTEGERS = (
+    "Return numbers between -1 and 1, as they come from the network: take the conversion to integers out of forward."
+)
+#: What makes a waveform of another dtype right, where `.float()` would not.
+_WAVEFORM_HINTS = {
+    **dict.fromkeys(("int16", "int32", "int64", "uint8", "int8"), _TO_INTEGERS),
+    **dict.fromkeys(
+        ("complex64", "complex128"),
+        "Return the waveform, not its spectrum: `torch.fft.irfft(spectrum, n=x.shape[1])` or torch.istft gives real "
+        "numbers, and of a complex waveform `output.real` is what can be heard.",
+    ),
+}
 _HARMLESS_SHARE = 0.01
 _HARMLESS_SAMPLES = 1024
 #: Blocks of fewer samples tell nothing about a ratio of lengths.
 _LONG_ENOUGH = 16384
+_FRACTIONS = {0.5: "half", 1 / 3: "a third", 0.25: "a quarter", 2.0: "twice", 3.0: "three times", 4.0: "four times"}
+#: Sample rates that people export models for.
+_RATES = frozenset((8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000, 176400, 192000))
 
 
 @rule(
@@ -47,20 +64,54 @@ def _guess(output: Output) -> str:
     title="Outputs have the host's dimensions",
     reason="Audacity writes (channels, samples) as tracks and reads (steps, classes) or (steps,) with (steps, 2) as "
     "labels. Another number of dimensions breaks the write, or asserts and ends the process.",
-    hint="squeeze or unsqueeze the result in do_forward_pass; there is no batch dimension.",
+    hint="Squeeze, unsqueeze or transpose the result at the end of forward; there is no batch dimension.",
     severity=ERROR,
     after=("output-type",),
 )
 def output_shape(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     judge_shape = _waveform_shape if effect_type_of(metadata) == EFFECT else _labels_shape
-    yield from judge_outputs(trial, judge_shape)
+    yield from judge_outputs(trial, judge_shape, _shape_hint)
 
 
 def _waveform_shape(done: Pass, output: Output) -> Optional[str]:
     shape = output.tensors[0].shape
-    if len(shape) == 2 and shape[0] > 0:
+    if len(shape) == 2 and shape[0] > 0 and not _samples_first(done, shape):
         return None
     return f"The output's shape is {shape}, expected (channels, samples)"
+
+
+def _samples_first(done: Pass, shape: Tuple[int, ...]) -> bool:
+    """Whether a waveform lies there transposed; few samples could be as many as channels."""
+    return len(shape) == 2 and shape[0] == done.samples >= _LONG_ENOUGH and shape[1] != done.samples
+
+
+def _shape_hint(done: Pass, output: Output) -> Optional[str]:
+    """What makes this shape the right one, where one line does."""
+    shape = output.tensors[0].shape
+    if output.kind == "tuple":
+        stamps = output.tensors[1].shape
+        if len(shape) == len(stamps) == 2 and stamps[1] == 2 and shape[1] == stamps[0] != shape[0]:
+            return "The classes come first here: transpose the labels, `labels.t()`."
+        if len(stamps) == 2 and stamps[0] == 2 != stamps[1]:
+            return "Starts and ends are rows here: transpose the timestamps, `timestamps.t()`."
+        if len(shape) == 3 and shape[0] == 1:
+            return "Take the batch dimension off: `labels.squeeze(0)`, and the same for timestamps where they have one."
+        return None
+    if _samples_first(done, shape):
+        return "The samples come first here: return `output.t()`."
+    if shape == (done.samples,):
+        return "There must be a dimension of channels: `output.unsqueeze(0)`, or `squeeze(0)` in place of `squeeze()`."
+    if len(shape) == 3 and shape[0] == 1:
+        return "Take the batch dimension off: return `output.squeeze(0)`."
+    if len(shape) == 3 and shape[:2] == (done.channels, 1) and shape[2] > 1:
+        return "Each channel went through as a batch of its own: return `output.squeeze(1)`."
+    if len(shape) >= 3 and shape[-1] > 1:
+        tracks = prod(shape[:-1])
+        return (
+            f"Each row becomes a mono track: return `output.reshape(-1, output.shape[-1])` and give `labels` "
+            f"{tracks:,} names, or sum the channels of each source first."
+        )
+    return None
 
 
 def _labels_shape(done: Pass, output: Output) -> Optional[str]:
@@ -95,7 +146,10 @@ def output_dtype(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
         floats = ("float16", "bfloat16", "float32", "float64")
         return None if dtype in floats else f"The timestamps' dtype is {dtype}, expected floating point"
 
-    yield from judge_outputs(trial, judge)
+    def hint(done: Pass, output: Output) -> Optional[str]:
+        return _WAVEFORM_HINTS.get(output.tensors[0].dtype) if effect else None
+
+    yield from judge_outputs(trial, judge, hint)
 
 
 @rule(
@@ -108,6 +162,10 @@ def output_dtype(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
 )
 def output_length(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     require(metadata, EFFECT)
+    failures = [done.failure.message for done in trial.passes if failed_by_itself(trial, done) and done.failure]
+    cause = common_cause(failures) if failures else None
+    if cause is not None and cause.name == "traced-length":
+        raise NotApplicable("a length that is written into the code makes forward raise")
     wrong: List[Tuple[Pass, int]] = []
     for done, output in outputs(trial):
         if output.tensors[0].shape[1] != done.samples:
@@ -116,7 +174,12 @@ def output_length(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
         return
     done, samples = max(wrong, key=lambda item: (not _harmless(*item), item[0].samples))
     others = len(wrong) - 1
-    message = f"{done.samples:,} samples in gave {samples:,} samples out{_share(wrong)}"
+    share, rate = _share(wrong), metadata.fields.get("sample_rate")
+    given = "1 sample" if done.samples == 1 else f"{done.samples:,} samples"
+    message = f"{given} in gave {samples:,} {'sample' if samples == 1 else 'samples'} out{share}"
+    factor = _factor(wrong)
+    if factor is not None and isinstance(rate, int) and round(rate * factor) in _RATES:
+        message += f", which is {round(rate * factor):,} Hz where sample_rate says {rate:,}"
     if others:
         message += f", and {others:,} other {'blocks' if others > 1 else 'block'} changed their length too"
     yield Problem(
@@ -128,17 +191,25 @@ def output_length(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     )
 
 
+def _factor(wrong: List[Tuple[Pass, int]]) -> Optional[float]:
+    """How many times as many samples come out, where it is one number for all long blocks and not nearly 1."""
+    long = [(done.samples, samples) for done, samples in wrong if done.samples >= _LONG_ENOUGH]
+    if not long:
+        return None
+    given, out = max(long)
+    fractions = [one for one in (2.0, 3.0, 4.0, 0.5, 1 / 3, 0.25) if abs(one * given - out) <= _HARMLESS_SAMPLES]
+    factor = next(iter(fractions), out / given)
+    steady = all(abs(factor * given - out) <= max(_HARMLESS_SAMPLES, 0.01 * out) for given, out in long)
+    changes = len({given for given, _ in long}) > 1 or bool(fractions)
+    return factor if steady and changes and not 0.9 < factor < 1.1 and out > 0 else None
+
+
 def _share(wrong: List[Tuple[Pass, int]]) -> str:
     """What the lengths have in common, where that names the mistake."""
+    factor = _factor(wrong)
+    if factor is not None:
+        return f" ({_FRACTIONS.get(factor, f'{factor:.3g} times')} as many)"
     long = [(done.samples, samples) for done, samples in wrong if done.samples >= _LONG_ENOUGH]
-    for factor, named in (
-        (2, "half as many"),
-        (3, "a third as many"),
-        (4, "a quarter as many"),
-        (0.5, "twice as many"),
-    ):
-        if long and all(abs(given / factor - out) <= _HARMLESS_SAMPLES for given, out in long):
-            return f" ({named})"
     if len({given for given, _ in long}) > 1 and len({out for _, out in long}) == 1:
         return " (always the same number)"
     return ""
@@ -226,11 +297,18 @@ def outputs(trial: Trial) -> List[Tuple[Pass, Output]]:
     return returned
 
 
-def judge_outputs(trial: Trial, judge: Callable[[Pass, Output], Optional[str]]) -> Iterator[Problem]:
-    """One problem for all passes of which ``judge`` has something to say; the longest block speaks for them."""
-    said = [(done, message) for done, output in outputs(trial) for message in [judge(done, output)] if message]
+Judge = Callable[[Pass, Output], Optional[str]]
+
+
+def judge_outputs(trial: Trial, judge: Judge, hint: Judge = lambda done, output: None) -> Iterator[Problem]:
+    """One problem for all passes of which ``judge`` has something to say; the longest block speaks for them.
+
+    ``hint`` gives the remedy for that block, or None for the rule's own.
+    """
+    said = [(done, output, text) for done, output in outputs(trial) for text in [judge(done, output)] if text]
     if said:
-        done, message = max(said, key=lambda item: item[0].samples)
+        done, output, message = max(said, key=lambda item: item[0].samples)
         others = f", and {len(said) - 1} more" if len(said) > 1 else ""
-        places = list(dict.fromkeys(where(done) for done, _ in said))
-        yield Problem(f"{message} (from {where(done)}{others}).", MODEL, details={"passes": places})
+        places = list(dict.fromkeys(where(other) for other, *_ in said))
+        remedy = hint(done, output)
+        yield Problem(f"{message} (from {where(done)}{others}).", MODEL, hint=remedy, details={"passes": places})

@@ -100,7 +100,7 @@ def dc_offset(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     title="The same block gives the same result",
     reason="Every block is a pass of its own, in no promised order: a model that remembers the last one gives users "
     "another result each time. What a model draws at random is the same in both passes here, and does not count.",
-    hint="Set states back at the start of forward, and keep what a pass needs in local variables.",
+    hint="Reset the state at the start of forward, and keep what a pass needs in local variables.",
     severity=WARNING,
     after=("output-type",),
 )

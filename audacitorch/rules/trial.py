@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator, Optional
+from typing import Dict, Iterator, Optional
 
 from audacitorch.archive import schemas
 from audacitorch.facts import Archive
@@ -10,6 +10,7 @@ from audacitorch.findings import ERROR, WARNING, Problem
 from audacitorch.repo.model_repo import MODEL
 from audacitorch.rules import rule
 from audacitorch.rules.causes import cause_of, told
+from audacitorch.rules.operators import behind, explains_the_load
 from audacitorch.trial.observations import EXCEPTION, MEMORY, SIGNAL, TIMEOUT, Trial, list_of_places, where
 
 #: A model that is slower than this many seconds for each second of audio keeps its user waiting longer than it plays.
@@ -65,7 +66,9 @@ def aborts_host(trial: Trial, archive: Archive) -> Iterator[Problem]:
     message = f"{doing}{place} ended the process with {trial.signal}: Audacity would close."
     if trial.hidden_error:
         message += f" The error behind it: {told(trial.hidden_error)}"
-    details = {"signal": trial.signal, "stage": trial.stage, "native_message": trial.native_message}
+    details: Dict[str, object] = {"signal": trial.signal, "stage": trial.stage, "native_message": trial.native_message}
+    if trial.stage == "load" and explains_the_load(archive):
+        details.update(behind(archive))
     yield Problem(message, MODEL, hint=_abort_hint(trial, archive), details={**details, "error": trial.hidden_error})
 
 

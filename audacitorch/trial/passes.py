@@ -65,6 +65,7 @@ class Passes:
         self._whole: Optional[Tuple[Tensor, Any]] = None
         self._seam_samples = {planned.samples for planned in plan.passes if planned.purpose == "seam"}
         self._numbers: Set[int] = set()
+        self._frames = False
         self._state = State(model, unit)
         self._held: List[int] = []
 
@@ -166,12 +167,13 @@ class Passes:
         """Find what inputs must be a multiple of, or else the shortest input that works, in samples at its rate."""
         tried = self._finite[channels] if any(self._finite[channels].values()) else self._returned[channels]
         working = sorted(samples for samples, works in tried.items() if works)
-        if not working:
+        if not working and not self._frames:
             return
-        above = [samples for samples, works in tried.items() if not works and samples > working[0]]
+        above = [samples for samples, works in tried.items() if not works and samples > next(iter(working), 1)]
         multiple = self._search_multiple(channels, min(above), tried) if above else None
         if multiple is not None:
             self._events.emit(Measured(multiple_samples=multiple))
+        if multiple is not None or not working:
             return
         good = working[0]
         bad = max((samples for samples, works in tried.items() if not works and samples < good), default=0)
@@ -236,7 +238,9 @@ class Passes:
         if done.failure is None and not begun.first:
             self._cost = max(self._cost, (block.shape[1], done.seconds or 0.0))
         if done.failure is not None:
-            self._numbers.update(int(digits) for digits in re.findall(r"\b\d{1,6}\b", done.failure.message[-500:]))
+            said = done.failure.message[-500:]
+            self._numbers.update(int(digits) for digits in re.findall(r"\b\d{1,6}\b", said))
+            self._frames = self._frames or "is invalid for input of size" in said
         self._events.emit(Passed(replace(done, memory_bytes=self._memory() or None)))
         return output
 

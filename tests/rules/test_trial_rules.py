@@ -93,7 +93,7 @@ def test_output_length_is_a_warning_within_1_percent_and_1024_samples(
 def test_one_block_that_is_far_too_short_makes_harmless_ones_an_error() -> None:
     (problem,) = problems("output-length", trial(block(100_000, wave(99_999)), block(2, wave(1))))
     assert problem.severity == ERROR
-    assert "2 samples in gave 1 samples out" in problem.message
+    assert "2 samples in gave 1 sample out" in problem.message
 
 
 @pytest.mark.parametrize(("factor", "found"), [(None, 0), (0.01, 0), (1.0, 0), (1.01, 1)])
