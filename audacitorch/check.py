@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, Optional, Tuple, Union
 
 from audacitorch.errors import AudacitorchError
 from audacitorch.facts import Archive, Card, Facts, Metadata, Unavailable
@@ -34,8 +34,8 @@ NOT_RUNNABLE = ("missing-file", "lfs-pointer", "not-torchscript", "model-too-lar
 #: The host resamples anything to the model's rate; without a usable rate the trial takes the commonest.
 _ASSUMED_RATE = 44100
 _HIGHEST_RATE = 396000
-#: How a rule says why it was skipped; what reads ``trial.ended`` knows this half already.
-_NOT_RUN = "the model was not run: "
+#: Why there is no trial where this machine can't make one.
+_UNAVAILABLE = "the model could not be run"
 
 
 class UnknownRule(AudacitorchError, ValueError):
@@ -116,13 +116,13 @@ class _Check:
         with time_limit(self.options.timeout_seconds, "Judging the model's files"):
             run_static_rules(facts, outcome)
         self.digest = Digest(self.repo, self.options.static)
-        ended, trial = self.trial(session, facts, outcome)
-        if isinstance(facts.archive, Archive) and not isinstance(trial, Unavailable) and trial.operators:
+        trial = self.trial(session, facts, outcome)
+        if isinstance(facts.archive, Archive) and trial.operators:
             compiled = replace(facts.archive, compiled=tuple(trial.operators))
             if not outcome.has_error("file-access"):  # judged once more, on Torch's own list
                 run_rules([rules["file-access"]], replace(facts, archive=compiled), outcome)
-        run_rules([rule for rule in rules.values() if not rule.static], replace(facts, trial=trial), outcome)
-        return self.report(facts, trial, ended, outcome)
+        run_rules([rule for rule in rules.values() if not rule.static], replace(facts, trial=_judged(trial)), outcome)
+        return self.report(facts, trial, outcome)
 
     def static_facts(self, outcome: Outcome) -> Facts:
         """Everything that is known without running the model."""
@@ -174,24 +174,22 @@ class _Check:
         with self.repo.open(MODEL) as file:
             return read_archive(file, self.repo.facts.files[MODEL].size)
 
-    def trial(
-        self, session: Optional[TrialSession], facts: Facts, outcome: Outcome
-    ) -> Tuple[str, Union[Trial, Unavailable]]:
-        """How the trial ended, and what it saw, or why there was none."""
-        from audacitorch.trial.observations import FINISHED, REFUSED, SKIPPED
+    def trial(self, session: Optional[TrialSession], facts: Facts, outcome: Outcome) -> Trial:
+        """What the trial saw, or why there was none."""
+        from audacitorch.trial.observations import FINISHED, REFUSED, SKIPPED, Trial
         from audacitorch.trial.protocol import TrialUnavailable
 
         for names, ended, because in ((CONDEMNED, REFUSED, "condemns it"), (NOT_RUNNABLE, SKIPPED, "must pass first")):
             found = [name for name in names if outcome.has_error(name)]
             if found:
-                return ended, Unavailable(f"{_NOT_RUN}{found[0]} {because}")
+                return Trial(ended, reason=f"{found[0]} {because}")
         undecided = [name for name in (*CONDEMNED, "archive") if name in outcome.undecided()]
         if undecided:
-            return SKIPPED, Unavailable(f"{_NOT_RUN}{undecided[0]} could not be decided")
+            return Trial(SKIPPED, reason=f"{undecided[0]} could not be decided")
         if self.options.static:
-            return SKIPPED, Unavailable(f"{_NOT_RUN}this was a static check")
+            return Trial(SKIPPED, reason="this was a static check")
         if session is None:
-            return SKIPPED, Unavailable("the model could not be run")
+            return Trial(SKIPPED, reason=_UNAVAILABLE)
         try:
             plan = self.plan(facts)
             listening: List[Listening] = []
@@ -199,10 +197,10 @@ class _Check:
             if listening and trial.ended == FINISHED:
                 metadata = facts.metadata.fields if isinstance(facts.metadata, Metadata) else {}
                 self.heard = listening[0].hear(session, trial, plan, metadata)
+            return trial
         except TrialUnavailable as error:
             outcome.could_not_run.append(CouldNotRun("trial", str(error)))
-            return SKIPPED, Unavailable("the model could not be run")
-        return trial.ended, trial
+            return Trial(SKIPPED, reason=_UNAVAILABLE)
 
     def prepare_sounds(self, plan: Plan) -> Iterator[Listening]:
         """The clips for a report that can be heard, while the model runs; none where nobody asked."""
@@ -234,18 +232,12 @@ class _Check:
             listens=self.options.sounds,
         )
 
-    def report(self, facts: Facts, trial: Union[Trial, Unavailable], ended: str, outcome: Outcome) -> Report:
+    def report(self, facts: Facts, trial: Trial, outcome: Outcome) -> Report:
         """Everything that was found, as one value."""
         from audacitorch.report.excerpts import excerpts
-        from audacitorch.report.facts_json import archive_to_json, metadata_to_json, trial_to_json
 
         ignored = set(self.options.ignore)
         model = self.repo.facts.files.get(MODEL)
-        shown_trial: Dict[str, Any] = (
-            {"ended": ended, "reason": trial.reason.replace(_NOT_RUN, "", 1)}
-            if isinstance(trial, Unavailable)
-            else trial_to_json(trial)
-        )
         return Report(
             target=Target(
                 source=self.repo.facts.source,
@@ -264,12 +256,19 @@ class _Check:
             date=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
             strict=self.options.strict,
             static=self.options.static,
-            trial=shown_trial,
-            metadata=metadata_to_json(facts.metadata) if isinstance(facts.metadata, Metadata) else None,
-            archive=archive_to_json(facts.archive) if isinstance(facts.archive, Archive) else None,
+            trial=trial,
+            metadata=facts.metadata if isinstance(facts.metadata, Metadata) else None,
+            archive=facts.archive.summary() if isinstance(facts.archive, Archive) else None,
             heard=self.heard,
             excerpts=excerpts(self.repo, outcome.findings),
         )
+
+
+def _judged(trial: Trial) -> Union[Trial, Unavailable]:
+    """The trial as rules get it."""
+    if not trial.not_begun:
+        return trial
+    return Unavailable(trial.reason if trial.reason == _UNAVAILABLE else f"the model was not run: {trial.reason}")
 
 
 def _require_known(names: Tuple[str, ...], rules: Mapping[str, Rule]) -> None:

@@ -6,7 +6,8 @@ plain values only, and import no torch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Mapping, Optional, Tuple, Union
 
@@ -175,6 +176,17 @@ class Archive:
     root_type: Optional[str] = None
     #: Operators that Torch compiled, told by the trial; those that ``calls`` lacks are hidden in the code.
     compiled: Tuple[str, ...] = ()
+    #: Calls by operator, of an archive of which ``calls`` are not kept.
+    counted: Mapping[str, int] = field(default_factory=_empty)
+
+    @property
+    def operators(self) -> Mapping[str, int]:
+        """The number of calls of each operator, by the operator's name."""
+        return Counter(call.operator for call in self.calls) if self.calls else self.counted
+
+    def summary(self) -> Archive:
+        """The archive as reports keep it: calls are counted, and what only rules read is left out."""
+        return replace(self, calls=(), types=(), settings=(), methods=None, compiled=(), counted=dict(self.operators))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from audacitorch.check import Options, UnknownRule, check
 from audacitorch.findings import CouldNotRun
 from audacitorch.repo.model_repo import FolderRepo, TargetError
 from audacitorch.report.model import Report
+from audacitorch.trial.observations import Trial
 from audacitorch.trial.protocol import TrialUnavailable
 from audacitorch.trial.session import worker_starter
 from tests.test_repos import copy_of
@@ -178,7 +179,7 @@ def test_ignoring_a_rule_does_not_make_a_dangerous_model_run(tmp_path: Path) -> 
 
     report = check(FolderRepo(folder), Options(ignore=("file-access",)), start)
     assert report.trial is not None
-    assert report.trial["ended"] == "refused"
+    assert report.trial.ended == "refused"
     assert started
 
 
@@ -248,7 +249,7 @@ def test_where_danger_could_not_be_judged_nothing_is_run(
 
     report = check(FolderRepo(good), Options(), lambda scratch, model: Worker())  # type: ignore[arg-type, return-value]
     assert started
-    assert report.trial == {"ended": "skipped", "reason": f"{rule} could not be decided"}
+    assert report.trial == Trial("skipped", reason=f"{rule} could not be decided")
     assert report.exit_status == 3
 
 
@@ -334,5 +335,5 @@ def test_a_run_without_walls_is_said_in_the_first_line(good: Path) -> None:
 
     report = check(FolderRepo(good), Options(), worker_starter("none"))
     assert report.trial is not None
-    assert report.trial["sandbox"]["kind"] == "none"
+    assert report.trial.sandbox["kind"] == "none"
     assert headline(report).endswith("(run without a sandbox).")

@@ -116,8 +116,9 @@ def test_A80_an_archive_that_needs_a_newer_torch_is_told_by_its_format(tmp_path:
     """One cause, one error; the exception itself stays in the trial's facts."""
     report = checked_fixture("archive-format-10", tmp_path)
     assert errors(report) == {"file-format-too-new"}
-    failure = (report.trial or {})["load_failure"]
-    assert "maximum supported version for reading is 6" in failure["message"]
+    assert report.trial is not None
+    assert report.trial.load_failure is not None
+    assert "maximum supported version for reading is 6" in report.trial.load_failure.message
 
 
 def test_A80_a_file_that_does_not_load_gives_the_real_message(tmp_path: Path) -> None:
@@ -152,7 +153,9 @@ def test_A82_a_label_across_a_block_border_is_told(tmp_path: Path) -> None:
 def test_A82_seams_of_an_effect_are_measured(tmp_path: Path) -> None:
     report = checked(repo(tmp_path, modules.Smooths()))
     assert "block-seams" in weights(report)
-    assert (report.trial or {})["seam_db"] < 0
+    assert report.trial is not None
+    assert report.trial.seam_db is not None
+    assert report.trial.seam_db < 0
 
 
 def test_A96_A109_the_report_carries_the_full_text_of_an_error(tmp_path: Path) -> None:
@@ -168,13 +171,16 @@ def test_A96_A109_the_report_carries_the_full_text_of_an_error(tmp_path: Path) -
 def test_A7_A113_a_slow_model_is_told_with_its_factor(tmp_path: Path) -> None:
     report = checked_fixture("slower-than-real-time", tmp_path)
     assert set(weights(report)) == {"slow"}
-    assert (report.trial or {})["realtime_factor"] > 1
-    assert (report.trial or {})["left_out"]
+    assert report.trial is not None
+    assert report.trial.realtime_factor is not None
+    assert report.trial.realtime_factor > 1
+    assert report.trial.left_out
 
 
 def test_A7_A113_seconds_for_every_block_are_in_the_report(tmp_path: Path) -> None:
     report = checked(repo(tmp_path, modules.Halves()))
-    assert all(done["seconds"] > 0 for done in (report.trial or {})["passes"])
+    assert report.trial is not None
+    assert all(done.seconds and done.seconds > 0 for done in report.trial.passes)
 
 
 def test_T3_what_the_host_rejects_is_not_saved(tmp_path: Path) -> None:

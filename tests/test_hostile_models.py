@@ -52,7 +52,7 @@ def test_a_hostile_model_is_told_apart_and_changes_nothing(
     assert {finding.rule for finding in report.findings} == expected
     assert report.exit_status == 1
     assert report.trial is not None
-    assert ended is None or report.trial["ended"] == ended
+    assert ended is None or report.trial.ended == ended
     jsonschema.validate(report.to_json(), SCHEMA)
     assert tree(tmp_path) == before
     assert list(scratch.iterdir()) == []

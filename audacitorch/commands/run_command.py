@@ -114,7 +114,7 @@ def _run(arguments: argparse.Namespace) -> int:
             return 1
         fields = read_metadata(repo.read(METADATA, MAX_BYTES)).fields
         limits = arguments.timeout, arguments.memory << 20, arguments.sample_format
-        shown = tuple((report.archive or {}).get("operators", ()))
+        shown = () if report.archive is None else tuple(report.archive.operators)
         renderers = [
             stack.enter_context(Renderer(start, repo.path(MODEL), fields, host, *limits, operators=shown))
             for host in hosts

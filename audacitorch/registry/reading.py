@@ -62,7 +62,7 @@ def read_files(reading: Reading, ask: Ask) -> Dict[str, Any]:
 
 def judge_files(facts: Facts, failed: Iterable[CouldNotRun] = ()) -> Dict[str, Any]:
     """The facts as JSON, with what the rules say about them; ``failed`` are collectors that could not run."""
-    from audacitorch.report.facts_json import archive_to_json, metadata_to_json
+    from audacitorch.report.jsonfile import archive_to_json, metadata_to_json
     from audacitorch.rules.runner import Outcome, run_static_rules
 
     outcome = Outcome(could_not_run=list(failed))
@@ -166,7 +166,7 @@ def judgement(findings: Iterable[Finding], could_not_run: Iterable[CouldNotRun],
 
 def kept_findings(findings: Iterable[Finding], could_not_run: Iterable[CouldNotRun]) -> Dict[str, Any]:
     """Findings as JSON, in order and without too many that are alike."""
-    from audacitorch.report.facts_json import TEXT_LIMIT
+    from audacitorch.report.jsonfile import TEXT_LIMIT
     from audacitorch.report.model import Report, Target
     from audacitorch.safetext import shorten
 

@@ -17,9 +17,9 @@ from audacitorch.registry.model_record import ModelRecord, blocking, reason_of
 from audacitorch.registry.sightings import STATS_HINT, Look
 from audacitorch.registry.statuses import STATUSES
 from audacitorch.registry.statuses import WAITING as WAITING_MARK
-from audacitorch.report.measured import speed_text
 from audacitorch.report.model import UNKNOWN
 from audacitorch.safetext import visible
+from audacitorch.wording import speed_text
 
 HUB = "https://huggingface.co"
 #: One page stays quick in a browser up to about so many rows.

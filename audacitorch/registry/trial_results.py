@@ -75,7 +75,7 @@ def _report(result: Mapping[str, Any]) -> Report:
 def _with(record: ModelRecord, report: Report, result: Mapping[str, Any], moment: datetime) -> ModelRecord:
     """The record with the report's findings: those of the files, and those of the trial."""
     static = judgement(*_found(report, "static"), moment)
-    shown = report.trial or {}
+    shown = {} if report.trial is None else jsonfile.trial_to_json(report.trial)
     trial = {
         **judgement(*_found(report, "trial"), moment),
         "torch": report.tool.get("torch"),
@@ -83,7 +83,7 @@ def _with(record: ModelRecord, report: Report, result: Mapping[str, Any], moment
         "content": dict(result["content"]),
         **{name: rounded(shown.get(name)) for name in _FIGURES},
     }
-    archive = report.archive if record.archive is None else record.archive
+    archive = record.archive if report.archive is None else record.archive or jsonfile.archive_to_json(report.archive)
     kept = record.static if record.static and _same_findings(record.static, static) else static
     return replace(record, static=kept, trial=trial, archive=rounded(archive)).judged()
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from audacitorch.report.model import Report
+from audacitorch.wording import speed_range, speed_text
 
 Tick = Tuple[float, str]
 
@@ -38,15 +39,13 @@ class Chart:
 
 def speed(report: Report) -> Optional[Chart]:
     """How many times faster than real time the model is, by the length of a block; None where too little is known."""
-    rate = (report.metadata or {}).get("sample_rate")
+    rate = report.fields.get("sample_rate")
     if not isinstance(rate, int) or isinstance(rate, bool) or rate <= 0:
         return None
     times: Dict[int, List[float]] = {}
-    for samples, done in _passes(report):
-        seconds = done.get("seconds")
-        worked = isinstance(done.get("output"), Mapping) and not done.get("first")
-        if worked and samples > 1 and isinstance(seconds, (int, float)) and seconds > 0:
-            times.setdefault(samples, []).append(samples / rate / seconds)
+    for done in report.trial.passes if report.trial is not None else ():
+        if done.output is not None and not done.first and done.samples > 1 and done.seconds:
+            times.setdefault(done.samples, []).append(done.samples / rate / done.seconds)
     if len(times) < 2:
         return None
     every = [value for values in times.values() for value in values]
@@ -55,29 +54,23 @@ def speed(report: Report) -> Optional[Chart]:
     points = []
     for samples, values in sorted(times.items()):
         low, high = min(values), max(values)
-        around = f" ({_times(low)} to {_times(high)})" if len(values) > 1 else ""
+        around = f" ({speed_range(1 / low, 1 / high)})" if len(values) > 1 else ""
         middle = sorted(values)[len(values) // 2]
-        title = f"{samples:,} samples: {_times(middle)} times real time{around}"
+        title = f"{samples:,} samples: {speed_text(1 / middle)}{around}"
         points.append(Point(x.at(samples), 100 - y.at(middle), 100 - y.at(low), 100 - y.at(high), title))
     return Chart(
         tuple(points),
         tuple((x.at(tick), f"{tick:,.0f}") for tick in x.decades()),
         tuple((100 - y.at(tick), f"{tick:,.0f}×" if tick >= 1 else f"{tick:g}×") for tick in y.decades()),
-        f"From {_times(slowest)} to {_times(fastest)} times real time, for blocks of {min(times):,} to "
-        f"{max(times):,} samples.",
+        f"{speed_range(1 / slowest, 1 / fastest)}, for blocks of {min(times):,} to {max(times):,} samples.",
         (100 - y.at(1.0), "real time"),
     )
 
 
-def _times(factor: float) -> str:
-    return f"{factor:,.0f}" if factor >= 100 else f"{factor:.3g}"
-
-
 def memory(report: Report) -> Optional[Chart]:
     """What the process held after each pass; None where that is not known."""
-    known = [
-        (samples, done["memory_bytes"]) for samples, done in _passes(report) if _is_count(done.get("memory_bytes"))
-    ]
+    passes = report.trial.passes if report.trial is not None else ()
+    known = [(done.samples, done.memory_bytes) for done in passes if done.memory_bytes]
     if len(known) < 3:
         return None
     sizes = [size / 1e6 for _, size in known]
@@ -122,17 +115,3 @@ class _Scale:
 def _round_step(size: float) -> float:
     power = 10.0 ** math.floor(math.log10(size))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= size)
-
-
-def _passes(report: Report) -> List[Tuple[int, Mapping[str, Any]]]:
-    done = (report.trial or {}).get("passes")
-    found: List[Tuple[int, Mapping[str, Any]]] = []
-    for item in done if isinstance(done, (list, tuple)) else ():
-        given = item.get("input") if isinstance(item, Mapping) else None
-        if isinstance(given, Mapping) and _is_count(given.get("samples")):
-            found.append((given["samples"], item))
-    return found
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0

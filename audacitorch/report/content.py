@@ -13,14 +13,13 @@ from audacitorch.findings import BECAUSE_OF, ERROR, SEVERITIES, WARNING, Finding
 from audacitorch.hosts import DEFAULT_HOST, HOSTS, MENUS, Host
 from audacitorch.report.escape import shorten
 from audacitorch.report.model import FAIL, PASS, UNKNOWN, Report
-from audacitorch.rules import sentence
+from audacitorch.trial.observations import REFUSED, SKIPPED
+from audacitorch.wording import plural, sentence
 
 #: How a verdict is coloured, wherever it is shown. Green is for models that every host runs.
 GREEN, AMBER, RED = "green", "amber", "red"
 #: Rules whose errors end the host's process.
 _CRASHING = ("aborts-host", "label-format")
-#: How a trial ends in which no forward pass was tried.
-NOT_RUN = ("refused", "skipped")
 SECTION_TITLES = {"error": "Errors", "warning": "Warnings", "note": "Notes"}
 
 _LONGEST_NAME = 200
@@ -52,7 +51,7 @@ class Group:
 
 def was_run(report: Report) -> bool:
     """Whether the model was loaded at all."""
-    return not report.static and report.trial is not None and report.trial.get("ended") not in NOT_RUN
+    return not report.static and report.trial is not None and report.trial.ended not in (REFUSED, SKIPPED)
 
 
 def name(report: Report) -> str:
@@ -71,8 +70,7 @@ def headline(report: Report) -> str:
         clauses.setdefault(word, []).append(host.title + _aside(report, host))
     said = "; ".join(f"{word} {' and '.join(titles)}" for word, titles in clauses.items())
     not_run = "" if was_run(report) or report.verdict == UNKNOWN else " (not run)"
-    sandbox = (report.trial or {}).get("sandbox")
-    open_ = " (run without a sandbox)" if isinstance(sandbox, dict) and sandbox.get("kind") == "none" else ""
+    open_ = " (run without a sandbox)" if report.trial and report.trial.sandbox.get("kind") == "none" else ""
     unavailable = next((f" {failed.error}" for failed in report.could_not_run if failed.rule == "trial"), "")
     return f"{said}: {name(report)}{not_run}{open_}.{unavailable}"
 
@@ -114,11 +112,11 @@ def colour(report: Report) -> str:
 
 def identity(report: Report) -> List[str]:
     """Which model this is, beneath the headline: what it says of itself; then revision, exporter and date."""
-    said = (report.metadata or {}).get("short_description")
-    archive = report.archive or {}
+    said = report.fields.get("short_description")
+    producer = report.archive.producer if report.archive is not None else None
     facts = [
         f"revision {report.target.revision[:12]}" if report.target.revision else "",
-        f"written by {archive['producer']}" if archive.get("producer") else "",
+        f"written by {producer}" if producer else "",
         f"checked {report.date[:10]}" if report.date else "",
     ]
     known = ", ".join(fact for fact in facts if fact)
@@ -128,7 +126,7 @@ def identity(report: Report) -> List[str]:
 
 def menu(report: Report) -> str:
     """Where Audacity lists the model; empty where its metadata doesn't say."""
-    effect_type = (report.metadata or {}).get("effect_type")
+    effect_type = report.fields.get("effect_type")
     shown = MENUS.get(effect_type) if isinstance(effect_type, str) else None
     return f'Audacity lists it in the {shown.title} menu, under "{shown.entry}".' if shown else ""
 
@@ -141,7 +139,7 @@ def notices(report: Report) -> List[str]:
     if report.static:
         said.append("This was a static check: the model was not run, and may still fail when it is.")
     elif not was_run(report):
-        reason = " ".join(str((report.trial or {}).get("reason") or "").split())
+        reason = " ".join(report.trial.reason.split()) if report.trial is not None else ""
         said.append(sentence(f"The model was not run: {reason}" if reason else "The model was not run"))
     if report.strict:
         said.append("The check was strict: warnings count as errors.")
@@ -191,12 +189,6 @@ def hidden(group: Group, shown: int) -> str:
     return f"and {len(more):,} more{named}" if more else ""
 
 
-def plural(number: int, noun: str) -> str:
-    """ "1 pass", "2,000 passes" """
-    ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
-    return f"{number:,} {noun}{ending}"
-
-
 def place(finding: Finding) -> str:
     """``file:line``, as editors and terminals make links of it."""
     return ":".join(str(part) for part in (finding.file, finding.line) if part)
@@ -211,9 +203,9 @@ def evidence(report: Report, finding: Finding) -> str:
     """What stands behind a finding and is not in its first line: the whole error, or the process's last words."""
     _, *rest = _LINE_BREAK.split(finding.message.strip("\r\n"), maxsplit=1)
     candidates = [finding.details.get("error"), *rest]
-    if finding.rule == "aborts-host":
-        trial = report.trial or {}
-        candidates += [trial.get("hidden_error"), finding.details.get("native_message"), trial.get("native_message")]
+    if finding.rule == "aborts-host" and report.trial is not None:
+        trial = report.trial
+        candidates += [trial.hidden_error, finding.details.get("native_message"), trial.native_message]
     first = first_line(finding)
     told = (text.strip() for text in candidates if isinstance(text, str))
     return next((text for text in told if text and text not in first), "")

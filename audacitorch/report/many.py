@@ -11,6 +11,7 @@ from audacitorch.hosts import HOSTS
 from audacitorch.report import content
 from audacitorch.report.escape import markdown, visible
 from audacitorch.report.model import FAIL, PASS, UNKNOWN, Report
+from audacitorch.wording import plural
 
 #: The exit statuses of single targets, the one that decides for all first: a model's fault, the call's, ours.
 _ORDER = (1, 2, 3, 0)
@@ -50,7 +51,7 @@ def summary(checked: Sequence[Checked]) -> str:
     """ "3 models: 1 pass, 2 fail" """
     verdicts = [one.report.verdict if one.report is not None else "not checked" for one in checked]
     told = [f"{verdicts.count(word):,} {word}" for word in (PASS, FAIL, UNKNOWN, "not checked") if word in verdicts]
-    return f"{content.plural(len(checked), 'model')}: {', '.join(told)}."
+    return f"{plural(len(checked), 'model')}: {', '.join(told)}."
 
 
 def heads() -> List[str]:

@@ -9,6 +9,7 @@ from audacitorch.report import content, measured
 from audacitorch.report.escape import markdown, markdown_block, markdown_code, without_commands
 from audacitorch.report.model import FAIL, PASS, UNKNOWN, Report
 from audacitorch.report.rules_doc import help_url
+from audacitorch.wording import plural
 
 #: GitHub refuses a longer job summary, in bytes, and a longer comment, in characters.
 SUMMARY_LIMIT = 1_048_576
@@ -33,7 +34,7 @@ def render(report: Report, *, limit: int = SUMMARY_LIMIT) -> str:
             break
         shown.append(part)
     if len(shown) < len(parts):
-        left_out = content.plural(len(parts) - len(shown), "more part")
+        left_out = plural(len(parts) - len(shown), "more part")
         shown.append(f"*{left_out} did not fit here: the report itself has the rest.*")
     return without_commands("\n\n".join(shown)) + "\n"
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Sequence, Tuple, Type
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Tuple
 
-from audacitorch.findings import BECAUSE_OF, ERROR, SEVERITIES, WARNING, CouldNotRun, Finding, Skipped
-from audacitorch.hosts import DEFAULT_HOST, HOSTS, TORCH_VERSION, Host, host_named
-from audacitorch.report.facts_json import ERROR_LIMIT, OPERATOR_LIMIT, plain
+from audacitorch.findings import BECAUSE_OF, ERROR, WARNING, CouldNotRun, Finding, Skipped
+from audacitorch.hosts import DEFAULT_HOST, HOSTS, TORCH_VERSION, Host
 from audacitorch.version import __version__
 
 if TYPE_CHECKING:
+    from audacitorch.facts import Archive, Metadata
     from audacitorch.hear.listening import Heard
+    from audacitorch.trial.observations import Trial
 
 SCHEMA_VERSION = 1
 
@@ -42,7 +43,8 @@ class Report:
     """Everything a check found. Verdicts are computed from the findings, in whatever order they came.
 
     ``hosts_wanted`` are the hosts that the overall verdict speaks for; every host has its own verdict all the same.
-    ``trial``, ``metadata`` and ``archive`` are plain JSON values (None where there was nothing to describe).
+    ``trial``, ``metadata`` and ``archive`` are the facts that were judged (None where there was nothing to judge);
+    of an archive its :meth:`~audacitorch.facts.Archive.summary`.
     ``date`` is when the check was made, in UTC: ``2026-01-31T12:00:00Z``.
     """
 
@@ -54,9 +56,9 @@ class Report:
     hosts_wanted: Tuple[Host, ...] = (DEFAULT_HOST,)
     strict: bool = False
     static: bool = False
-    trial: Optional[Mapping[str, Any]] = None
-    metadata: Optional[Mapping[str, Any]] = None
-    archive: Optional[Mapping[str, Any]] = None
+    trial: Optional[Trial] = None
+    metadata: Optional[Metadata] = None
+    archive: Optional[Archive] = None
     date: str = ""
     tool: Mapping[str, Any] = field(
         default_factory=lambda: {"name": "audacitorch", "version": __version__, "torch": TORCH_VERSION}
@@ -65,6 +67,11 @@ class Report:
     #: What a page shows beside the facts, and report.json does not hold: sounds, and the lines that findings name.
     heard: Tuple[Heard, ...] = field(default=(), repr=False, compare=False)
     excerpts: Mapping[Tuple[str, int], str] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The fields of metadata.json, as they are written; none where it could not be read."""
+        return _empty() if self.metadata is None else self.metadata.fields
 
     def count(self, severity: str, host: Optional[Host] = None) -> int:
         """How many findings have this severity, for one host or for any."""
@@ -114,74 +121,13 @@ class Report:
 
     def to_json(self) -> Dict[str, Any]:
         """The report as plain JSON values, as report.schema.json describes them."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "tool": plain(self.tool),
-            "date": self.date,
-            "target": asdict(self.target),
-            "verdict": self.verdict,
-            "hosts": {host.name: verdict for host, verdict in self.hosts.items()},
-            "hosts_wanted": [host.name for host in self.hosts_wanted],
-            "strict": self.strict,
-            "static": self.static,
-            "findings": [_finding_to_json(f) for f in self.findings],
-            "skipped": [asdict(s) for s in self.skipped],
-            "could_not_run": [asdict(c) for c in self.could_not_run],
-            "ignored": list(self.ignored),
-            "trial": _facts_to_json(self.trial),
-            "metadata": _facts_to_json(self.metadata),
-            "archive": _facts_to_json(self.archive),
-        }
+        from audacitorch.report import jsonfile
+
+        return jsonfile.to_json(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Report:
-        """The report that :meth:`to_json` wrote. Verdicts are computed again, unknown fields passed over.
+        """The report that :meth:`to_json` wrote: see :func:`audacitorch.report.jsonfile.decoded`."""
+        from audacitorch.report import jsonfile
 
-        Raises:
-            ValueError: the report was written by a later version of this tool, or holds an unknown severity or host.
-            KeyError: a required field is missing.
-        """
-        if data["schema_version"] > SCHEMA_VERSION:
-            raise ValueError(f"report has schema version {data['schema_version']}, this tool reads {SCHEMA_VERSION}")
-        return cls(
-            target=Target(**_known(Target, data["target"])),
-            findings=tuple(_finding_from_json(f) for f in data["findings"]),
-            skipped=tuple(Skipped(**_known(Skipped, s)) for s in data["skipped"]),
-            could_not_run=tuple(CouldNotRun(**_known(CouldNotRun, c)) for c in data["could_not_run"]),
-            ignored=tuple(data["ignored"]),
-            hosts_wanted=_hosts_from_json(data["hosts_wanted"]),
-            strict=data["strict"],
-            static=data["static"],
-            trial=data["trial"],
-            metadata=data["metadata"],
-            archive=data["archive"],
-            date=str(data.get("date", "")),
-            tool=data["tool"],
-        )
-
-
-def _known(kind: Type[Any], data: Mapping[str, Any]) -> Dict[str, Any]:
-    names = {known.name for known in fields(kind)}
-    return {name: value for name, value in data.items() if name in names}
-
-
-def _facts_to_json(facts: Optional[Mapping[str, Any]]) -> Optional[Dict[str, Any]]:
-    shown: Optional[Dict[str, Any]] = plain(facts, text_limit=ERROR_LIMIT, item_limit=OPERATOR_LIMIT, depth=10)
-    return shown
-
-
-def _finding_to_json(finding: Finding) -> Dict[str, Any]:
-    named = {**vars(finding), "hosts": [host.name for host in finding.hosts]}
-    shown: Dict[str, Any] = plain(named, text_limit=ERROR_LIMIT, depth=8)
-    return shown
-
-
-def _hosts_from_json(names: Sequence[str]) -> Tuple[Host, ...]:
-    return tuple(host_named(name) for name in names)
-
-
-def _finding_from_json(data: Mapping[str, Any]) -> Finding:
-    finding = Finding(**{**_known(Finding, data), "hosts": _hosts_from_json(data["hosts"])})
-    if finding.severity not in SEVERITIES:
-        raise ValueError(f"report holds the unknown severity {finding.severity!r}")
-    return finding
+        return jsonfile.decoded(data)

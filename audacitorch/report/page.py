@@ -62,14 +62,13 @@ def remedy(hint: str) -> Tuple[str, str]:
 
 def figures(report: Report) -> List[measured.Row]:
     """The few numbers that people look for first."""
-    trial = report.trial or {}
-    rate = (report.metadata or {}).get("sample_rate")
-    latency = trial.get("latency_samples")
+    rate = report.fields.get("sample_rate")
+    latency = report.trial.latency_samples if report.trial is not None else None
     shown = dict(measured.rows(report))
     found = [
         (label, shown.get(label, "")) for label in ("Speed", "Shortest input", "Peak memory", "Block seams", "Load")
     ]
-    if isinstance(latency, int) and not isinstance(latency, bool):
+    if latency is not None:
         after = f" ({1000 * latency / rate:.3g} ms)" if isinstance(rate, int) and rate > 0 else ""
         found.insert(2, ("Latency", f"{latency:,} samples{after}"))
     return [(label, value) for label, value in found if value]
@@ -87,11 +86,8 @@ def sections(report: Report) -> List[Tuple[str, List[measured.Row]]]:
 
 def operators(report: Report) -> List[Tuple[str, int]]:
     """The archive's operators with their calls, the most frequent first."""
-    calls = (report.archive or {}).get("operators")
-    if not isinstance(calls, Mapping):
-        return []
-    counted = [(str(name), count) for name, count in calls.items() if isinstance(count, int)]
-    return sorted(counted, key=lambda item: (-item[1], item[0]))[:_MOST_OPERATORS]
+    calls = report.archive.operators if report.archive is not None else {}
+    return sorted(calls.items(), key=lambda item: (-item[1], item[0]))[:_MOST_OPERATORS]
 
 
 def data_uri(content: bytes, kind: str) -> Markup:

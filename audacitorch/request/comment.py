@@ -6,19 +6,18 @@ escaped words or as code.
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from audacitorch.report import content
+from audacitorch.report import content, measured
 from audacitorch.report.escape import markdown, markdown_code, without_commands
 from audacitorch.report.markdown import COMMENT_LIMIT, render
-from audacitorch.report.measured import size_text, speed_text
 from audacitorch.request.decision import Decision
 from audacitorch.request.memory import CheckRun, Memory, status_part
 from audacitorch.request.states import READY, STATES
+from audacitorch.wording import plural, size_text, speed_text
 
 #: Where a model's page is, whatever mirror it was fetched from.
 HUB = "https://huggingface.co"
@@ -130,17 +129,17 @@ def _facts(decision: Decision) -> str:
     report = decision.report
     if report is None:
         return ""
-    metadata, trial = report.metadata or {}, report.trial or {}
+    metadata, trial = report.fields, report.trial
     multichannel = metadata.get("multichannel")
-    factor, shortest = number(trial.get("realtime_factor")), number(trial.get("minimum_samples"))
-    rate = number(metadata.get("sample_rate"))
+    factor, shortest = (None, None) if trial is None else (trial.realtime_factor, trial.minimum_samples)
+    rate = measured.number(metadata.get("sample_rate"))
     rows: List[Tuple[str, str]] = [
         ("Commit", _commit(decision)),
         ("Sample rate", "" if rate is None else f"{rate:,.10g} Hz"),
         ("Channels", _CHANNELS[multichannel] if isinstance(multichannel, bool) else ""),
         ("Size", size_text(report.target.model_bytes)),
         ("Speed", "" if factor is None else speed_text(factor)),
-        ("Shortest input", "" if shortest is None else f"{shortest:,.0f} sample{'' if shortest == 1 else 's'}"),
+        ("Shortest input", "" if shortest is None else plural(shortest, "sample")),
         ("Effect type", markdown(metadata.get("effect_type", ""), 60)),
         ("Labels", _labels(metadata)),
         ("Description", markdown(metadata.get("short_description", ""), 200)),
@@ -165,13 +164,6 @@ def _labels(metadata: Mapping[str, Any]) -> str:
         return ""
     more = f", and {len(labels) - _MOST_LABELS:,} more" if len(labels) > _MOST_LABELS else ""
     return ", ".join(markdown(label, 40) for label in labels[:_MOST_LABELS]) + more
-
-
-def number(value: Any) -> Optional[float]:
-    """``value`` if it is a finite number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        return None
-    return float(value)
 
 
 def _attachment(decision: Decision, links: Links) -> str:

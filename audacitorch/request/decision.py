@@ -21,6 +21,7 @@ from audacitorch.hosts import LIST_HOST
 from audacitorch.http import one_line
 from audacitorch.report.model import PASS, Report
 from audacitorch.request.states import COULD_NOT_CHECK, READY, STATES, Reason, labels_for
+from audacitorch.trial.observations import FINISHED
 from audacitorch.version import __version__
 
 SCHEMA_VERSION = 1
@@ -98,7 +99,10 @@ class Decision:
             DecisionError: it is not as its schema says, or contradicts itself.
         """
         _validate(data)
-        report = data["report"] and Report.from_json(data["report"])
+        try:
+            report = data["report"] and Report.from_json(data["report"])
+        except ValueError as error:
+            raise DecisionError(f"The report can't be read: {one_line(str(error))}.") from error
         reason = data["reason"] and Reason(
             data["reason"]["kind"], tuple(data["reason"]["about"]), tuple(data["reason"]["near"])
         )
@@ -130,7 +134,7 @@ def plan_of(issue: Issue) -> str:
 
 def is_ready(report: Report) -> bool:
     """Whether a model may be listed: it passes on the hosts that read the list, and it ran to the end."""
-    ran = not report.static and (report.trial or {}).get("ended") == "finished"
+    ran = not report.static and report.trial is not None and report.trial.ended == FINISHED
     return ran and report.verdict == PASS and report.host_verdict(LIST_HOST) == PASS
 
 

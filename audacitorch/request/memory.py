@@ -51,7 +51,6 @@ class CheckRun:
         told = cls(decision.checked_at, decision.state, decision.repo_id, tool=decision.tool, plan=decision.plan)
         if report is None:
             return told
-        factor = (report.trial or {}).get("realtime_factor")
         return replace(
             told,
             revision=decision.revision,
@@ -59,7 +58,7 @@ class CheckRun:
             errors=report.count("error"),
             warnings=report.count("warning"),
             model_bytes=report.target.model_bytes,
-            realtime_factor=factor if isinstance(factor, (int, float)) else None,
+            realtime_factor=None if report.trial is None else report.trial.realtime_factor,
         )
 
     @classmethod

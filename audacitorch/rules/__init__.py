@@ -39,12 +39,6 @@ class NotApplicable(Exception):
     """Raised by a rule that has nothing to say about this target, with the reason as a clause."""
 
 
-def sentence(clause: str) -> str:
-    """A clause as messages are written: a capital first letter, a full stop at the end."""
-    ended = clause if clause.endswith((".", "?", "!")) else f"{clause}."
-    return ended[:1].upper() + ended[1:]
-
-
 @dataclass(frozen=True)
 class Rule:
     """One rule: what it says, for whom, and the function that decides."""

@@ -7,7 +7,8 @@ from typing import Iterator
 from audacitorch.facts import Card
 from audacitorch.findings import WARNING, Problem
 from audacitorch.repo.metadata_file import show
-from audacitorch.rules import rule, sentence
+from audacitorch.rules import rule
+from audacitorch.wording import sentence
 
 FILE = "README.md"
 TAG = "audacity"

@@ -20,7 +20,8 @@ from audacitorch.repo.metadata_file import (
     show,
 )
 from audacitorch.repo.violations import Violation, by_place, limit_words, nearest
-from audacitorch.rules import rule, sentence
+from audacitorch.rules import rule
+from audacitorch.wording import sentence
 
 FILE = "metadata.json"
 

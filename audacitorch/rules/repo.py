@@ -10,7 +10,8 @@ from audacitorch.findings import ERROR, NOTE, WARNING, Problem
 from audacitorch.hosts import by_host
 from audacitorch.hub.repos import repo_id_fault
 from audacitorch.repo.metadata_file import show
-from audacitorch.rules import rule, sentence
+from audacitorch.rules import rule
+from audacitorch.wording import sentence
 
 MODEL = "model.pt"
 METADATA = "metadata.json"

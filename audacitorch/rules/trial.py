@@ -12,6 +12,7 @@ from audacitorch.rules import rule
 from audacitorch.rules.causes import cause_of, told
 from audacitorch.rules.operators import behind, explains_the_load
 from audacitorch.trial.observations import EXCEPTION, MEMORY, SIGNAL, TIMEOUT, Trial, list_of_places, where
+from audacitorch.wording import speed_range
 
 #: A model that is slower than this many seconds for each second of audio keeps its user waiting longer than it plays.
 _REAL_TIME = 1.0
@@ -143,6 +144,5 @@ def slow(trial: Trial) -> Iterator[Problem]:
     fastest, slowest = trial.realtime_factor, trial.realtime_factor_slowest or trial.realtime_factor
     if fastest is None or slowest is None or fastest <= _REAL_TIME:
         return
-    taken = f"{fastest:.1f} s" if f"{fastest:.1f}" == f"{slowest:.1f}" else f"{fastest:.1f} to {slowest:.1f} s"
     details = {"realtime_factor": fastest, "realtime_factor_slowest": slowest}
-    yield Problem(f"One second of audio takes {taken} on this machine.", MODEL, details=details)
+    yield Problem(f"The model runs at {speed_range(slowest, fastest)} on this machine.", MODEL, details=details)

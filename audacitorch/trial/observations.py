@@ -135,6 +135,11 @@ class Trial:
     peak_memory_bytes: Optional[int] = None
     seconds: Optional[float] = None
 
+    @property
+    def not_begun(self) -> bool:
+        """Whether nothing was run, not even the load; ``reason`` says why."""
+        return self.ended in (REFUSED, SKIPPED) and self.torch is None
+
 
 def where(done: Pass) -> str:
     """A pass in words: "a block of 2,048 samples (1 channel, noise)"."""

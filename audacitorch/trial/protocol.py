@@ -13,12 +13,11 @@ An event with ``payload_bytes`` is followed by that many raw bytes for each numb
 from __future__ import annotations
 
 import json
-import typing
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
-from functools import cache
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
-from typing import Any, BinaryIO, ClassVar, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Type, Union
+from typing import Any, BinaryIO, ClassVar, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Type
 
+from audacitorch.decoding import Undecodable, decode
 from audacitorch.errors import AudacitorchError
 from audacitorch.trial.observations import Failure, Pass
 
@@ -256,7 +255,7 @@ class EventReader:
                     raise TrialUnavailable("The worker wrote a line that exceeds the limit.")
                 return
             described = _parsed(bytes(self._buffer[:end]))
-            sizes = decode(Tuple[int, ...], described.pop("payload_bytes", []), "payload_bytes")
+            sizes = _decoded(Tuple[int, ...], described.pop("payload_bytes", []), "payload_bytes")
             position = end + 1
             if min(sizes, default=0) < 0:
                 raise TrialUnavailable("The worker announced a payload of less than 0 bytes.")
@@ -286,39 +285,12 @@ def _event(described: Dict[str, Any], payloads: Tuple[bytes, ...]) -> Event:
         raise TrialUnavailable(f"The worker wrote an event that this version does not know: {str(kind)[:80]!r}.")
     if payloads:
         described["payloads"] = payloads
-    event: Event = decode(EVENTS[kind], described, kind)
+    event: Event = _decoded(EVENTS[kind], described, kind)
     return event
 
 
-def decode(kind: Any, value: Any, where: str) -> Any:
-    """``value``, as JSON gives it, as a value of the type ``kind``: dataclasses from objects, tuples from arrays.
-
-    Raises:
-        TrialUnavailable: ``value`` does not fit; ``where`` names its place.
-    """
-    if kind is Any:
-        return value
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if isinstance(kind, type) and is_dataclass(kind) and isinstance(value, dict):
-        types = _types(kind)
-        missing = [f.name for f in fields(kind) if f.name not in value and f.default is MISSING]
-        if set(value) <= set(types) and not missing:
-            return kind(**{name: decode(types[name], item, f"{where}.{name}") for name, item in value.items()})
-    elif origin is Union and value is None and type(None) in arguments:
-        return None
-    elif origin is Union:
-        return decode(arguments[0], value, where)
-    elif origin is tuple and isinstance(value, (list, tuple)):
-        return tuple(decode(arguments[0], item, where) for item in value)
-    elif origin is not None and issubclass(origin, Mapping) and isinstance(value, dict):
-        return {str(key): decode(arguments[1], item, where) for key, item in value.items()}
-    elif kind is float and type(value) in (int, float):
-        return float(value)
-    elif type(value) is kind:
-        return value
-    raise TrialUnavailable(f"The worker and this program speak different protocols: {where} is {str(value)[:80]!r}.")
-
-
-@cache
-def _types(kind: Any) -> Dict[str, Any]:
-    return {name: hint for name, hint in typing.get_type_hints(kind).items() if typing.get_origin(hint) is not ClassVar}
+def _decoded(kind: Any, value: Any, where: str) -> Any:
+    try:
+        return decode(kind, value, where)
+    except Undecodable as error:
+        raise TrialUnavailable(f"The worker and this program speak different protocols: {error}.") from error

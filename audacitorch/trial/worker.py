@@ -16,6 +16,7 @@ import sysconfig
 import time
 from typing import Any, List, Optional, Tuple
 
+from audacitorch.decoding import decode
 from audacitorch.trial import compiled, sandbox
 from audacitorch.trial.plan import Plan
 from audacitorch.trial.protocol import (
@@ -28,7 +29,6 @@ from audacitorch.trial.protocol import (
     Ready,
     Refused,
     Walls,
-    decode,
     describe_failure,
 )
 

@@ -16,6 +16,7 @@ from audacitorch.registry.folder import VOLATILE, RegistryFolder
 from audacitorch.registry.model_record import ModelRecord
 from audacitorch.registry.refresh import Refreshed, refresh
 from audacitorch.report.model import Report, Target
+from audacitorch.trial.observations import Trial
 from tests.hub import LocalHub
 
 START = datetime(2024, 5, 1, 10, 0, tzinfo=timezone.utc)
@@ -92,7 +93,7 @@ class World:
         """The result of a trial of what is there now."""
         record = self.record(repo_id)
         found = tuple(Finding(rule, "error", hosts, f"{rule} happened", file="model.pt") for rule in errors)
-        trial = {"ended": "finished", "realtime_factor": 0.012345678}
+        trial = Trial("finished", realtime_factor=0.012345678)
         target = Target("hub", record.id, record.revision, "0" * 64, 1)
         report = Report(target, findings=found, hosts_wanted=HOSTS, trial=trial)
         head = {"schema_version": 1, "id": record.id, "key": record.key, "revision": record.revision}

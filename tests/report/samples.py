@@ -5,7 +5,6 @@ from __future__ import annotations
 from audacitorch.facts import Archive, Argument, Call, Metadata
 from audacitorch.findings import CouldNotRun, Finding, Skipped
 from audacitorch.hosts import ALPHA, HOSTS, SPEC
-from audacitorch.report.facts_json import archive_to_json, metadata_to_json, trial_to_json
 from audacitorch.report.model import Report, Target
 from audacitorch.trial.observations import Failure, Output, Pass, TensorFacts, Trial
 
@@ -75,9 +74,9 @@ def effect() -> Report:
     return Report(
         target=Target("folder", "booster-net", None, "ab" * 32, 1_234_567),
         findings=(Finding("block-seams", "note", HOSTS, "blockwise and whole differ by -34.1 dB", file="model.pt"),),
-        trial=trial_to_json(trial()),
-        metadata=metadata_to_json(EFFECT),
-        archive=archive_to_json(archive("aten::mul", "aten::add", "aten::mul")),
+        trial=trial(),
+        metadata=EFFECT,
+        archive=archive("aten::mul", "aten::add", "aten::mul").summary(),
         tool=TOOL,
     )
 
@@ -110,11 +109,11 @@ def voice_activity() -> Report:
             Skipped("output-shape", "the model did not load"),
             Skipped("output-dtype", "the model did not load"),
         ),
-        trial=trial_to_json(
-            trial(ended="signal", stage="load", signal="SIGABRT", hidden_error=hidden, passes=(), minimum_samples=None)
+        trial=trial(
+            ended="signal", stage="load", signal="SIGABRT", hidden_error=hidden, passes=(), minimum_samples=None
         ),
-        metadata=metadata_to_json(LABELER),
-        archive=archive_to_json(archive("aten::pad", "prim::RaiseException")),
+        metadata=LABELER,
+        archive=archive("aten::pad", "prim::RaiseException").summary(),
         tool=TOOL,
     )
 
@@ -130,9 +129,9 @@ def labeler() -> Report:
             ),
         ),
         ignored=("slow",),
-        trial=trial_to_json(trial(minimum_samples=257, left_out=("the search on stereo: out of time",))),
-        metadata=metadata_to_json(LABELER),
-        archive=archive_to_json(archive("aten::conv1d")),
+        trial=trial(minimum_samples=257, left_out=("the search on stereo: out of time",)),
+        metadata=LABELER,
+        archive=archive("aten::conv1d").summary(),
         tool=TOOL,
     )
 
@@ -142,7 +141,7 @@ def undecided() -> Report:
     return Report(
         target=Target("folder", "booster-net"),
         could_not_run=(CouldNotRun("output-shape", "KeyError: 'shape'"),),
-        metadata=metadata_to_json(EFFECT),
+        metadata=EFFECT,
         hosts_wanted=HOSTS,
         tool=TOOL,
     )
@@ -150,7 +149,7 @@ def undecided() -> Report:
 
 def static() -> Report:
     """Nothing found, and nothing run."""
-    return Report(target=Target("folder", "booster-net"), static=True, metadata=metadata_to_json(EFFECT), tool=TOOL)
+    return Report(target=Target("folder", "booster-net"), static=True, metadata=EFFECT, tool=TOOL)
 
 
 SAMPLES = {made.__name__: made for made in (effect, voice_activity, labeler, undecided, static)}
@@ -178,19 +177,17 @@ def hostile(text: str = HOSTILE) -> Report:
         skipped=(Skipped("output-shape", text),),
         could_not_run=(CouldNotRun("output-dtype", text),),
         ignored=(text,),
-        trial=trial_to_json(
-            trial(
-                ended="signal",
-                signal=text,
-                reason=text,
-                hidden_error=text,
-                native_message=text,
-                passes=(failed,),
-                left_out=(text,),
-                sandbox={text: text, "list": [text], "map": {text: text}},
-            )
+        trial=trial(
+            ended="signal",
+            signal=text,
+            reason=text,
+            hidden_error=text,
+            native_message=text,
+            passes=(failed,),
+            left_out=(text,),
+            sandbox={text: text, "list": [text], "map": {text: text}},
         ),
-        metadata={"labels": [text], "effect_type": text, text: text},
-        archive=archive_to_json(Archive(kind=text, detail=text, producer=text, root_type=text, dtypes={text: 1})),
+        metadata=Metadata(fields={"labels": [text], "effect_type": text, text: text}),
+        archive=Archive(kind=text, detail=text, producer=text, root_type=text, dtypes={text: 1}),
         tool=TOOL,
     )

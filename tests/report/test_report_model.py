@@ -15,12 +15,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audacitorch.facts import Metadata
+from audacitorch.facts import Archive, Metadata, TextProblem
 from audacitorch.findings import SEVERITIES, CouldNotRun, Finding, Skipped
 from audacitorch.hosts import ALPHA, HOSTS, SPEC
 from audacitorch.report import jsonfile
-from audacitorch.report.facts_json import metadata_to_json, plain, trial_to_json
+from audacitorch.report.jsonfile import metadata_to_json, plain, trial_to_json
 from audacitorch.report.model import FAIL, PASS, UNKNOWN, Report, Target
+from audacitorch.trial.observations import (
+    REFUSED,
+    SKIPPED,
+    Failure,
+    Output,
+    Pass,
+    TensorFacts,
+    TimestampFacts,
+    Trial,
+)
 
 from .samples import SAMPLES, hostile, trial
 
@@ -37,6 +47,54 @@ FINDINGS = st.builds(
     line=st.none() | st.integers(1, 10**6),
     details=st.dictionaries(TEXT, TEXT | st.integers(-(2**60), 2**60) | st.lists(st.booleans()), max_size=3),
 )
+FAILURES = st.builds(Failure, TEXT, TEXT, st.booleans())
+SECONDS = st.none() | st.floats(0, 1e6)
+TENSORS = st.builds(TensorFacts, TEXT, st.lists(st.integers(0, 10**6), max_size=3).map(tuple), rms=SECONDS)
+OUTPUTS = st.builds(
+    Output,
+    kind=TEXT,
+    tensors=st.lists(TENSORS, max_size=2).map(tuple),
+    timestamps=st.none() | st.builds(TimestampFacts, *[st.integers(0, 9)] * 3, SECONDS, st.just(6.0)),
+)
+PASSES = st.builds(
+    Pass,
+    purpose=TEXT,
+    signal=TEXT,
+    channels=st.integers(1, 2),
+    samples=st.integers(0, 10**6),
+    track_samples=st.integers(0, 10**6),
+    track_channels=st.integers(1, 2),
+    seconds=SECONDS,
+    first=st.booleans(),
+    output=st.none() | OUTPUTS,
+    failure=st.none() | FAILURES,
+)
+TRIALS = st.builds(Trial, st.sampled_from([REFUSED, SKIPPED]), reason=TEXT) | st.builds(
+    Trial,
+    ended=st.sampled_from(["finished", "exception", "signal", "timeout", "memory", "refused"]),
+    stage=st.sampled_from(["load", "forward"]),
+    sandbox=st.dictionaries(TEXT, TEXT | st.booleans(), max_size=2),
+    torch=st.just("1.9.0"),
+    load_failure=st.none() | FAILURES,
+    operators=st.none() | st.dictionaries(TEXT, st.integers(1, 9), max_size=2),
+    passes=st.lists(PASSES, max_size=2).map(tuple),
+    unfinished=st.none() | PASSES,
+    left_out=st.lists(TEXT, max_size=2).map(tuple),
+    minimum_samples=st.none() | st.integers(1, 9),
+    realtime_factor=SECONDS,
+    ignores_input=st.none() | st.booleans(),
+)
+ARCHIVES = st.builds(
+    Archive,
+    kind=TEXT,
+    size=st.integers(0, 10**9),
+    unsafe=st.lists(TEXT, max_size=2).map(tuple),
+    format_version=st.none() | st.integers(0, 20),
+    producer=st.none() | TEXT,
+    code_problems=st.lists(st.builds(TextProblem, TEXT, TEXT, st.none() | st.integers(1, 9)), max_size=2).map(tuple),
+    dtypes=st.dictionaries(TEXT, st.integers(0, 9), max_size=2),
+    counted=st.dictionaries(TEXT, st.integers(1, 9), max_size=3),
+)
 REPORTS = st.builds(
     Report,
     target=st.builds(Target, st.sampled_from(["folder", "hub"]), st.none() | TEXT, st.none() | TEXT),
@@ -46,7 +104,9 @@ REPORTS = st.builds(
     hosts_wanted=HOST_SETS,
     strict=st.booleans(),
     static=st.booleans(),
-    metadata=st.none() | st.dictionaries(TEXT, TEXT, max_size=3),
+    metadata=st.none() | st.builds(Metadata, st.dictionaries(TEXT, TEXT, max_size=3)),
+    trial=st.none() | TRIALS,
+    archive=st.none() | ARCHIVES,
 )
 
 
@@ -108,6 +168,7 @@ def test_a_report_of_a_later_version_is_refused_and_later_fields_are_passed_over
     data = SAMPLES["effect"]().to_json()
     data["target"]["later"] = 1
     data["findings"][0]["later"] = 1
+    data["trial"]["later"] = data["trial"]["passes"][0]["later"] = data["archive"]["later"] = 1
     assert Report.from_json(data) == SAMPLES["effect"]()
     with pytest.raises(ValueError, match="schema version 2"):
         Report.from_json({**data, "schema_version": 2})
@@ -142,3 +203,38 @@ def test_metadata_of_a_million_labels_is_bounded() -> None:
 def test_a_trial_that_saw_nan_has_null() -> None:
     assert trial_to_json(trial(seam_db=math.nan, realtime_factor=math.inf))["seam_db"] is None
     assert trial_to_json(trial())["passes"][0]["input"]["samples"] == 262_144
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong"),
+    [
+        (("trial", "passes", 0, "seconds"), "soon"),
+        (("trial", "passes", 0, "input", "samples"), None),
+        (("trial", "realtime_factor"), math.inf),
+        (("trial", "sandbox"), []),
+        (("archive", "operators", "aten::mul"), "many"),
+        (("archive", "kind"), 1),
+        (("metadata",), []),
+        (("target", "source"), None),
+        (("strict",), "no"),
+        (("tool",), "audacitorch"),
+        (("findings", 0, "line"), "3"),
+    ],
+)
+def test_a_report_with_a_field_of_another_type_is_a_value_error(place: Any, wrong: Any) -> None:
+    data = SAMPLES["effect"]().to_json()
+    *path, last = place
+    holder = data
+    for part in path:
+        holder = holder[part]
+    holder[last] = wrong
+    with pytest.raises(ValueError, match=r"."):
+        jsonfile.load(json.dumps(data))
+
+
+def test_metadata_with_a_number_that_no_float_holds_is_shown() -> None:
+    from audacitorch.report import text
+
+    assert "booster-net" in text.render(
+        replace(SAMPLES["effect"](), metadata=Metadata(fields={"sample_rate": 10**400}))
+    )

@@ -17,15 +17,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from audacitorch.facts import Archive, Metadata
 from audacitorch.findings import CouldNotRun, Finding, Skipped
 from audacitorch.hosts import ALPHA, HOSTS, SPEC
 from audacitorch.report import annotations as commands
 from audacitorch.report import content, html, jsonfile, markdown, sarif, text
 from audacitorch.report.escape import markdown_block, visible, visible_lines, without_commands
-from audacitorch.report.facts_json import trial_to_json
 from audacitorch.report.formats import write_reports
 from audacitorch.report.model import Report, Target
 from audacitorch.report.rules_doc import RULES_URL
+from audacitorch.trial.observations import Trial
 
 from .samples import SAMPLES, effect, hostile, labeler, static, trial, undecided, voice_activity
 
@@ -142,7 +143,7 @@ def test_the_first_line_tells_labelers_what_each_host_does() -> None:
 def test_a_check_that_did_not_run_the_model_says_so() -> None:
     assert "(not run)" in content.headline(static())
     assert "static check" in text.render(static())
-    assert "(not run)" in content.headline(replace(effect(), trial={"ended": "skipped", "reason": "no model.pt"}))
+    assert "(not run)" in content.headline(replace(effect(), trial=Trial("skipped", reason="no model.pt")))
 
 
 def test_our_own_failure_is_owned() -> None:
@@ -199,8 +200,8 @@ def test_markdown_keeps_githubs_limits_and_whole_pieces(render: Any, limit: int)
     assert shown.count("<pre>") == shown.count("</pre>")
 
 
-def long_trial() -> dict:
-    return trial_to_json(trial(native_message="line\n" * 10_000))
+def long_trial() -> Trial:
+    return trial(native_message="line\n" * 10_000)
 
 
 def test_annotations_show_every_rule_before_any_rule_twice() -> None:
@@ -309,8 +310,8 @@ def test_every_format_says_which_model_it_is_about() -> None:
     named = replace(
         labeler(),
         date="2026-11-25T12:00:00Z",
-        metadata={"short_description": "Finds\ncats."},
-        archive={"producer": "PyTorch 2.13"},
+        metadata=Metadata(fields={"short_description": "Finds\ncats."}),
+        archive=Archive("torchscript", producer="PyTorch 2.13"),
     )
     wanted = ("someone/labels", "Finds cats.", "0123abc", "PyTorch 2.13", "2026-11-25")
     for name, render in RENDERERS.items():
@@ -348,7 +349,7 @@ def test_no_line_break_is_shown_as_two_letters() -> None:
         ),
         skipped=(Skipped("slow", lines),),
         could_not_run=(CouldNotRun("clipping", lines),),
-        trial={"ended": "skipped", "reason": lines},
+        trial=Trial("skipped", reason=lines),
     )
     for name, render in RENDERERS.items():
         shown = render(report)

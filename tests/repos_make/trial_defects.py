@@ -62,7 +62,7 @@ def _endings() -> List[Fixture]:
         _effect("needs-101-samples", modules.NeedsLength(101), warning("short-input", message="has 101 samples")),
         _effect("needs-2048-samples", modules.NeedsLength(2048), warning("short-input", message="has 2,048 samples")),
         _effect("needs-2049-samples", modules.NeedsLength(2049), error("short-input", message="has 2,049 samples")),
-        _effect("slower-than-real-time", modules.TakesItsTime(), warning("slow", message="One second of audio"),
+        _effect("slower-than-real-time", modules.TakesItsTime(), warning("slow", message="The model runs at 0."),
                 timeout=3.0),
     ]  # fmt: skip
 

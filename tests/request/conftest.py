@@ -7,7 +7,7 @@ from typing import Any, Iterator, List
 
 import pytest
 
-from audacitorch.facts import Repo
+from audacitorch.facts import Metadata, Repo
 from audacitorch.findings import Finding
 from audacitorch.github import GitHub
 from audacitorch.hosts import ALPHA, HOSTS
@@ -15,6 +15,7 @@ from audacitorch.http import retries
 from audacitorch.hub import Hub
 from audacitorch.report.model import Report, Target
 from audacitorch.request.triage import Triage
+from audacitorch.trial.observations import Trial
 from tests.github import LocalGitHub
 from tests.hub import LocalHub
 
@@ -28,7 +29,7 @@ FIELDS = {
     "labels": ["vocals", "rest"],
     "short_description": "Separates vocals.",
 }
-TRIAL = {"ended": "finished", "realtime_factor": 0.05, "minimum_samples": 1, "passes": []}
+TRIAL = Trial("finished", realtime_factor=0.05, minimum_samples=1)
 
 
 def report_on(repo: Any, hosts: Any, **changes: Any) -> Report:
@@ -37,7 +38,7 @@ def report_on(repo: Any, hosts: Any, **changes: Any) -> Report:
     made = {
         "findings": findings if repo.id.endswith("broken") or "model.pt" not in repo.files else (),
         "trial": TRIAL,
-        "metadata": FIELDS,
+        "metadata": Metadata(fields=FIELDS),
         "hosts_wanted": tuple(hosts),
         **changes,
     }

@@ -23,6 +23,7 @@ from audacitorch.request.open_requests import CHECKS_A_DAY, collect
 from audacitorch.request.respond import apply_decision, handle_comment
 from audacitorch.request.states import ACCEPTED, NEEDS_CHANGES, READY
 from audacitorch.request.triage import Triage
+from audacitorch.trial.observations import Trial
 from tests.github import LocalGitHub
 from tests.hub import LocalHub
 from tests.request.conftest import GOOD, TOKEN
@@ -370,7 +371,7 @@ def test_a_failure_of_ours_does_not_hide_the_check_that_came_before_it(
     assert github.state.issues[1].labels == ["model-contrib", READY]
 
 
-@pytest.mark.parametrize("changes", [{"static": True}, {"trial": None}, {"trial": {"ended": "skipped"}}])
+@pytest.mark.parametrize("changes", [{"static": True}, {"trial": None}, {"trial": Trial("skipped")}])
 def test_no_decision_lists_a_model_that_did_not_run(changes: Any, triage: Triage, tmp_path: Path) -> None:
     made = triage.decide(Issue(1, "", f"### Repo ID\n\n{GOOD}\n"))
     assert made.report is not None

@@ -16,6 +16,7 @@ from audacitorch.hosts import ALPHA
 from audacitorch.hub import Hub
 from audacitorch.request.states import COULD_NOT_CHECK, NEEDS_CHANGES, NEEDS_INFO, READY
 from audacitorch.request.triage import CheckFailed, CheckTimeout, Triage, _run, checker
+from audacitorch.trial.observations import Trial
 from tests.hub import LocalHub
 from tests.request.conftest import GOOD, report_on
 
@@ -44,7 +45,7 @@ def test_the_verdict_of_the_builds_that_read_the_list_counts(tmp_path: Path) -> 
     shutil.copytree(EXAMPLES / "booster-net", folder)
     files = {path.name: RepoFile(path.name, path.stat().st_size, True) for path in folder.iterdir()}
     report = checker("process")(folder, Repo("hub", GOOD, "ab" * 20, files))
-    assert (report.hosts_wanted, report.target.id, report.trial["ended"]) == ((ALPHA,), GOOD, "finished")
+    assert (report.hosts_wanted, report.target.id, report.trial and report.trial.ended) == ((ALPHA,), GOOD, "finished")
 
 
 def test_the_id_is_the_one_that_the_hub_has_now(triage: Triage, models: LocalHub) -> None:
@@ -109,7 +110,7 @@ def test_a_check_that_could_not_be_made_is_our_failure(triage: Triage) -> None:
     assert decision.report.could_not_run == failed
 
 
-@pytest.mark.parametrize("changes", [{"static": True}, {"trial": None}, {"trial": {"ended": "skipped"}}])
+@pytest.mark.parametrize("changes", [{"static": True}, {"trial": None}, {"trial": Trial("skipped")}])
 def test_a_model_that_did_not_run_is_never_ready(changes: Any, triage: Triage) -> None:
     made = replace(triage, check=lambda folder, repo: report_on(repo, (ALPHA,), **changes))
     assert made.decide(asked(GOOD)).state == COULD_NOT_CHECK
