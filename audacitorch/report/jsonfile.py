@@ -115,7 +115,9 @@ def to_json(report: Report) -> Dict[str, Any]:
 
 
 def decoded(data: Mapping[str, Any]) -> Report:
-    """The report that :func:`to_json` wrote, not held against the schema. Verdicts are computed again, unknown fields passed over.
+    """The report that :func:`to_json` wrote, not held against the schema: fields that are unknown are passed over.
+
+    Verdicts are computed again.
 
     Raises:
         ValueError: the report was written by a later version of this tool, holds an unknown severity or host, or a
