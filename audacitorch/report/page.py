@@ -7,7 +7,7 @@ pictures need no style of their own and the page's policy can forbid inline styl
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple
 
 from markupsafe import Markup
 
