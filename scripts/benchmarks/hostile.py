@@ -101,6 +101,23 @@ CALLS: Mapping[str, str] = {
     "named-argument-order": "    _0 = torch.F(K)\n",
 }
 
+#: Values of a class's constant, which Torch computes while it loads; ``P`` stands for a payload.
+CONSTANTS: Mapping[str, Tuple[str, str]] = {
+    "counted": ("int", "torch.len([P])"),
+    "cast": ("int", "int(P)"),
+    "as-text": ("str", "torch.str(P)"),
+    "cast-to-text": ("str", "str(P)"),
+    "in-a-tuple": ("Tuple[int, int]", "(1, torch.len([P]))"),
+    "in-a-dictionary": ("Dict[int, int]", "{1: torch.len([P])}"),
+    "as-an-index": ("int", "[1, 2][torch.len([P])]"),
+    "negative": ("int", "-torch.len([P])"),
+    "annotated": ("int", "annotate(int, torch.len([P]))"),
+    "of-a-device": ("Device", "torch.device(torch.str(P))"),
+    "of-a-ternary": ("int", "1 if torch.eq(torch.len([P]), 1) else 2"),
+    "of-a-function": ("int", "__torch__.h.leak()"),
+    "by-getattr": ("int", 'torch.len([getattr(torch, "save")([1], "out.bin")])'),
+}
+
 _HELPERS = """class N:
   a : int
   def save(self: __torch__.h.N, x: Tensor, f: str) -> int:
@@ -225,6 +242,16 @@ def _by_call() -> Iterator[Tuple[str, bytes]]:
             yield f"{way}-{name.replace('_', '-')}", Layout(members(code)).pack()
 
 
+def _by_constant() -> Iterator[Tuple[str, bytes]]:
+    payloads = {"save": 'torch.save([1], "out.bin")', "map-write": 'torch.sum(torch.from_file("out.bin", True, 16))'}
+    for way, (kind, value) in CONSTANTS.items():
+        for name, payload in payloads.items():
+            text = _HEAD + f"  constant : Final[{kind}] = {value.replace('P', payload)}\n"
+            helper = f"def leak() -> int:\n  return torch.len([{payload}])\n"
+            code = {"__torch__/kit.py": forward("", text), "__torch__/h.py": helper}
+            yield f"constant-{way}-{name}", Layout(members(code)).pack()
+
+
 def _by_place() -> Iterator[Tuple[str, bytes]]:
     """Payloads in code that runs at load, or that ``forward`` reaches in a roundabout way."""
     payload = PAYLOADS["save"]
@@ -262,6 +289,31 @@ def _by_place() -> Iterator[Tuple[str, bytes]]:
     yield "as-a-method-of-a-tensor", Layout(members({"__torch__/kit.py": tensor_method})).pack()
     bound = forward('    f = x.save\n    _0 = f("out.bin")\n')
     yield "as-a-bound-method", Layout(members({"__torch__/kit.py": bound})).pack()
+    counted = f"torch.len([{payload}])".replace("x,", "[1],")
+    parameter = f"def leak(n: int={counted}) -> int:\n  return n\n"
+    call = "    _0 = __torch__.h.leak()\n"
+    yield "in-a-default", Layout(members({"__torch__/kit.py": forward(call), "__torch__/h.py": parameter})).pack()
+    for hook, takes, gives in (("__forward_pre_hooks__", "", "i"), ("__forward_hooks__", ", o: Tensor", "o")):
+        head = _HEAD.replace("  training", f'  {hook} = ["hook"]\n  training')
+        method = (
+            f"  def hook(self: __torch__.kit.M, i: Tuple[Tensor]{takes}) -> {'Tensor' if takes else 'Tuple[Tensor]'}:\n"
+        )
+        method += f"    _0 = {counted}\n    return {gives}\n"
+        yield (
+            f"in-{hook.strip('_').replace('_', '-')}",
+            Layout(members({"__torch__/kit.py": forward("", head) + method})).pack(),
+        )
+    for magic, use in (("__int__", "int(k)"), ("__getitem__", "(k)[0]"), ("__len__", "len(k)"), ("__str__", "str(k)")):
+        index, gives = (", i: int", "int") if "item" in magic else ("", "str" if "str" in magic else "int")
+        cls = f"class K:\n  a : int\n  def {magic}(self: __torch__.h.K{index}) -> {gives}:\n    _0 = {counted}\n"
+        cls += f"    return {'1' if gives == 'int' else chr(34) * 2}\n"
+        call = f"    k = __torch__.h.K.__new__(__torch__.h.K)\n    _0 = {use}\n"
+        yield (
+            f"in-{magic.strip('_')}",
+            Layout(members({"__torch__/kit.py": forward(call), "__torch__/h.py": cls})).pack(),
+        )
+    code = {"__torch__/KIT.py": forward(f"    _0 = {payload}\n")}
+    yield "in-a-member-of-another-case", Layout(members(code)).pack()
     text = forward('    _0 = ops.aten.save("text", "out.bin")\n')
     yield "saves-a-string", Layout(members({"__torch__/kit.py": text})).pack()
 
@@ -336,7 +388,7 @@ def _zip64(real: List[Entry], shown: List[Entry]) -> bytes:
 def archives() -> Dict[str, bytes]:
     """Every hostile archive by its name."""
     made: Dict[str, bytes] = {}
-    for source in (_by_statement, _by_call, _by_place, _by_layout):
+    for source in (_by_statement, _by_call, _by_constant, _by_place, _by_layout):
         for name, content in source():
             if name in made:
                 raise ValueError(f"two archives are called {name}")

@@ -1,0 +1,148 @@
+"""Where fuzzing begins: one or a few inputs of each kind that are read without complaint, and hostile archives."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, List
+
+from scripts.benchmarks import hostile
+
+_CODE = """op_version_set = 1
+class K(Module):
+  __parameters__ = ["w", ]
+  __buffers__ = []
+  w : Tensor
+  training : bool
+  rate : Final[int] = 44100
+  __annotations__["0"] = __torch__.E
+  def forward(self: __torch__.K,
+    x: Tensor,
+    n: Optional[int]=None) -> Tensor:
+    _0 = annotate(List[Tensor], [])
+    a, b, = (torch.add(x, (self).w, alpha=1), -1.5)
+    if torch.__isnot__(n, None):
+      c = unchecked_cast(int, n)
+    else:
+      c = uninitialized(int)
+    for _1 in range(torch.len(_0)):
+      _2 = torch.append(_0, torch.mul(a, b))
+    d = {"a": [1, 2], "b": [inf, -inf]}
+    def __f() -> Tensor:
+      return torch.relu(x)
+    e = torch.wait(fork(__f))
+    g = (1, "\\"", e)[1:2]
+    h = __torch__.N(x, 1)
+    while bool(torch.lt(c, 3)):
+      c = torch.add(c, 1)
+    (self).training = True
+    _3 = ops.prim.RaiseException("no")
+    return __torch__.helper(a, getattr(self, "0"))
+class N(NamedTuple):
+  a : Tensor
+  b : int
+class E(Enum):
+  A = 1
+def helper(x: Tensor,
+    y: __torch__.E) -> Tensor:
+  return x
+"""
+
+
+def code() -> List[bytes]:
+    written = [hostile.forward(statement.replace("P", payload)) for statement in hostile.STATEMENTS.values()
+               for payload in list(hostile.PAYLOADS.values())[:1]]  # fmt: skip
+    return [text.encode("utf-8", "surrogateescape") for text in (_CODE, *written)]
+
+
+def archives() -> List[bytes]:
+    """A harmless one of each layout, then the hostile ones."""
+    plain = hostile.members({"__torch__.py": _CODE, "__torch__/kit.py": hostile.forward("")})
+    return [hostile.Layout(plain).pack(), *hostile.archives().values()]
+
+
+def pickled() -> List[bytes]:
+    tensor = (
+        b"\x80\x02c__torch__\nK\nq\0)\x81}(X\1\0\0\0wctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\n"
+        b"FloatStorage\nX\1\0\0\x000X\3\0\0\0cpuK\4tQK\0K\4\x85K\1\x85\x89ccollections\nOrderedDict\n)RtR"
+        b"X\1\0\0\0lctorch.jit._pickle\nbuild_intlist\n](K\1K\2e\x85Rub."
+    )
+    return [tensor, b"\x80\x02).", b"\x80\x02]q\0(h\0K\1\x88\x89NG\0\0\0\0\0\0\0\0e."]
+
+
+def _json(*values: Any) -> List[bytes]:
+    return [json.dumps(value, ensure_ascii=False).encode() for value in values]
+
+
+def metadata() -> List[bytes]:
+    card = {
+        "sample_rate": 48000, "domains": ["music"], "domain_tags": ["music"], "short_description": "é\ud83d\ude00",
+        "long_description": "…", "tags": ["a"], "labels": ["drums", "bass"], "effect_type": "waveform-to-waveform",
+        "multichannel": False, "confidence_threshold": 0.5,
+    }  # fmt: skip
+    text = json.dumps(card).encode()
+    return [text, json.dumps(card, indent=2).encode(), b'{"a": [1e5, -0.5, "\\u00e9\\n", {"b": null}], "a": true}']
+
+
+def cards() -> List[bytes]:
+    return [
+        b"---\ntags:\n- audacity\n- music\nlicense: mit\n---\n# Model\n",
+        b"---\ntags: [audacity, &a b, *a]\nx: {y: !!str 1, z: 2020-01-01}\n---\n",
+        b"\xef\xbb\xbf---\r\ntags: audacity\r\n---\r\n",
+        b"# A model\n",
+    ]
+
+
+def issues() -> List[bytes]:
+    return [
+        b"### Repo ID\n\nauthor/name\n\n### Why\n\n_No response_\n",
+        b"**Repo id:** https://huggingface.co/author/name/tree/main <!-- a -->\n",
+        b"Please add `author/name` or [this](https://hf.co/a/b).\n",
+    ]
+
+
+def comments() -> List[bytes]:
+    return [
+        b"/recheck\n", b"/decline\n\nIt has no labels.\n", b"> /accept abc\n\n/accept 0123456789\n",
+        b"<p>\n/accept\n</p>",
+    ]  # fmt: skip
+
+
+def memories() -> List[bytes]:
+    run = {"repo_id": "a/b", "revision": "0" * 40, "state": "ready", "checked_at": "2024-01-01T00:00:00Z"}
+    from audacitorch.request.memory import MARKER
+
+    return [f"{MARKER}{json.dumps({'runs': [run], 'pull': 3})} -->\nText".encode(), b"Text"]
+
+
+def events() -> List[bytes]:
+    issue = {
+        "number": 3, "title": "A", "body": "### Repo ID\n\na/b", "state": "open", "labels": [{"name": "request"}],
+        "user": {"login": "a", "type": "User"}, "author_association": "NONE", "created_at": "2024-01-01T00:00:00Z",
+        "updated_at": "2024-01-01T00:00:00Z", "html_url": "https://github.com/a/b/issues/3", "locked": False,
+    }  # fmt: skip
+    comment = {
+        "id": 1, "body": "/accept", "user": {"login": "a", "type": "User"}, "author_association": "OWNER",
+        "created_at": "2024-01-01T00:00:00Z", "updated_at": "2024-01-01T00:00:00Z", "html_url": "https://github.com/",
+    }  # fmt: skip
+    events = {"action": "created", "issue": issue, "comment": comment}, {"inputs": {"issue": "#3"}}
+    return _json(*events, {"action": "opened", "issue": issue})
+
+
+def decisions() -> List[bytes]:
+    plan = {
+        "schema_version": 1, "issue": 3, "state": "ready", "checked_at": "2024-01-01T00:00:00Z", "repo_id": "a/b",
+        "revision": "0" * 40, "reason": None, "report": None, "comment": "", "labels": {"add": [], "remove": []},
+        "plan": "", "tool": {"name": "audacitorch", "version": "1.0.0"}, "next": [],
+    }  # fmt: skip
+    return _json(plan, {**plan, "state": "cannot-tell", "reason": {"kind": "empty", "about": [], "near": ["a/b"]}})
+
+
+def hub_repos() -> List[bytes]:
+    file = {"rfilename": "model.pt", "size": 3, "blobId": "0" * 40, "lfs": {"sha256": "0" * 64, "size": 3}}
+    plain = {"rfilename": "README.md", "size": 3, "blobId": "0" * 40}
+    return _json({"id": "a/b", "_id": "x", "sha": "0" * 40, "siblings": [file, plain], "gated": "auto"})
+
+
+def hub_listings() -> List[bytes]:
+    first = {"entries": [{"id": "a/b", "_id": "1"}, {"id": "a/c"}], "link": "https://hub.example/api/models?cursor=2"}
+    return _json([first, [{"id": "a/d", "_id": "3"}]], [[]])
