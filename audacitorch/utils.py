@@ -195,7 +195,7 @@ def _backport(model: Path) -> None:
     from audacitorch.backport import backport
 
     rewritten = model.with_name("backported.pt")
-    result = backport(model, rewritten)
+    result = backport(model, rewritten, exported_by=_torch().__version__)
     if result.remaining:
         problems = "\n".join(found.message for found in result.remaining)
         raise ValueError(f"Torch 1.9.0 can't run this model:\n{problems}")

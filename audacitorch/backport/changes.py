@@ -12,8 +12,9 @@ from audacitorch.archive.names import Names
 from audacitorch.archive.pickles import count_tensors
 from audacitorch.archive.types import TENSOR, UNKNOWN
 from audacitorch.archive.unsafe import is_code
+from audacitorch.backport import exporter
 from audacitorch.backport.edits import Member as CodeMember
-from audacitorch.backport.recipes import Exporter
+from audacitorch.backport.exporter import NEWER_DEBUG, Exporter
 from audacitorch.backport.rewrite import Rewritten, rewrite
 from audacitorch.facts import Archive
 from audacitorch.hosts import DEFAULT_HOST
@@ -23,8 +24,6 @@ from audacitorch.hosts import DEFAULT_HOST
 #: ``aten::gelu`` an argument. Calls without these mean the same in format 6. What comes after 10 is not known.
 NEWEST_KNOWN_FORMAT = 10
 _NEWER_PRODUCERS = ("PyTorch 2.0 or newer", "PyTorch 2.1 or newer")
-#: How newer debug members say so; to build an error's text, 1.9.0 reads them, fails and ends the process.
-_NEWER_DEBUG = b"FORMAT_WITH_STRING_TABLE"
 _LARGEST_DEBUG = 16 << 20
 _DEBUG = ".debug_pkl"
 _VERSIONS = (".data/version", "version")
@@ -47,6 +46,7 @@ class Plan:
     debug_members: int = 0
     format_version: Optional[int] = None
     big_endian: bool = False
+    exporter_shown: bool = True
     top: str = ""
     unknown_dtypes: Dict[str, List[str]] = field(default_factory=dict)
     narrow_dtypes: Dict[str, List[str]] = field(default_factory=dict)
@@ -57,22 +57,25 @@ class Plan:
         return bool(self.contents or self.added or self.debug_members)
 
 
-def make_plan(file: BinaryIO, archive: Archive, members: List[Member]) -> Plan:
-    """Look at the members below the archive's top folder, and decide.
+def make_plan(file: BinaryIO, archive: Archive, members: List[Member], exported_by: Optional[Exporter] = None) -> Plan:
+    """Look at the members below the archive's top folder, and decide. ``exported_by``: what is known of the exporter.
 
     Raises:
         Unreadable: a member's bytes are not what the directory says.
     """
-    return _Planner(file, archive, members).plan()
+    return _Planner(file, archive, members, exported_by).plan()
 
 
 class _Planner:
-    def __init__(self, file: BinaryIO, archive: Archive, members: List[Member]) -> None:
+    def __init__(
+        self, file: BinaryIO, archive: Archive, members: List[Member], exported_by: Optional[Exporter]
+    ) -> None:
         self.file = file
         self.archive = archive
         self.top = members[0].name.partition("/")[0] + "/"
         self.below = {member.name[len(self.top) :]: member for member in members if member.name.startswith(self.top)}
-        self.result = Plan(top=self.top)
+        self.exporter = exported_by or self.shown_exporter()
+        self.result = Plan(top=self.top, exporter_shown=self.exporter.shown)
 
     def plan(self) -> Plan:
         self.set_format()
@@ -105,7 +108,7 @@ class _Planner:
             for name, text in self.read(sources).items()
         ]
         module = self.free_module()
-        done = rewrite(code, self.names(), self.result.format_version, self.exporter(), module)
+        done = rewrite(code, self.names(), self.result.format_version, self.exporter, module)
         self.result.rewritten = done
         self.result.contents.update((name, text.encode()) for name, text in done.texts.items())
         if done.functions:
@@ -122,14 +125,28 @@ class _Planner:
         self.result.contents[name] = changed.encode()
         return changed
 
-    def exporter(self) -> Exporter:
+    def shown_exporter(self) -> Exporter:
         """What the archive shows of the PyTorch that wrote it."""
         floors = self.archive.producer in _NEWER_PRODUCERS
         version = self.archive.format_version
-        unknown = any(call.operator not in schemas.operators() for call in self.archive.calls)
-        debug = [member for path, member in self.below.items() if path.endswith(_DEBUG)]
-        newer = floors or unknown or (version or 0) > DEFAULT_HOST.newest_format or self.has_newer_debug(debug)
-        return Exporter(newer, floors)
+        own = (call.operator for call in self.archive.calls if call.operator.partition("::")[0] in schemas.namespaces())
+        unknown = any(operator not in schemas.operators() for operator in own)
+        if floors or unknown or (version or 0) > DEFAULT_HOST.newest_format or self.has_newer_debug():
+            return Exporter(True, floors)
+        small = [member for member in self.debug_members() if max(member.size, member.packed) <= _LARGEST_DEBUG]
+        contents = (content for _, content in read_contents(self.file, small) if isinstance(content, bytes))
+        newer = exporter.is_newer(contents)
+        if newer and not self.has_hooks():  # frozen, or of PyTorch 1.7 or earlier, whose lines are not known
+            newer = None
+        return Exporter(bool(newer), False, newer is not None)
+
+    def has_hooks(self) -> bool:
+        """Whether modules have the attribute that they have since PyTorch 1.8."""
+        sources = [member for path, member in self.below.items() if is_code(path)]
+        return any(b"_is_full_backward_hook" in text for text in self.read(sources).values())
+
+    def debug_members(self) -> List[Member]:
+        return [member for path, member in self.below.items() if path.endswith(_DEBUG)]
 
     def module_of(self, name: str) -> str:
         return name[len(f"{self.top}code/") : -len(".py")].replace("/", ".")
@@ -165,7 +182,7 @@ class _Planner:
             if unknown:
                 self.result.unknown_dtypes[path] = unknown
             narrow = sorted(found & {"float16", "bfloat16"})
-            if narrow and self.exporter().newer:
+            if narrow and self.exporter.newer:
                 self.result.narrow_dtypes[path] = narrow
 
     def look_at_byte_order(self) -> None:
@@ -175,17 +192,18 @@ class _Planner:
 
     def leave_out(self) -> None:
         """Debug members go with the text that they describe, or where 1.9.0 would fail on them."""
-        debug = [member for path, member in self.below.items() if path.endswith(_DEBUG)]
-        if self.result.changes or self.has_newer_debug(debug):
+        debug = self.debug_members()
+        if self.result.changes or self.has_newer_debug():
             self.result.debug_members = len(debug)
             self.result.left_out.update(member.name for member in debug)
         if self.result.changes and not self.result.big_endian:
             self.result.left_out.update(self.below[path].name for path in _NOT_NEEDED if path in self.below)
 
-    def has_newer_debug(self, debug: List[Member]) -> bool:
+    def has_newer_debug(self) -> bool:
+        debug = self.debug_members()
         small = [member for member in debug if max(member.size, member.packed) <= _LARGEST_DEBUG]
         for _, content in read_contents(self.file, small):
-            if isinstance(content, bytes) and _NEWER_DEBUG in content:
+            if isinstance(content, bytes) and NEWER_DEBUG in content:
                 return True
         return len(small) < len(debug)
 

@@ -14,6 +14,7 @@ from audacitorch.archive import read_archive
 from audacitorch.archive.layout import NotAZip, read_layout
 from audacitorch.archive.members import Member, MemberError
 from audacitorch.backport.changes import Plan, Unreadable, make_plan, summary
+from audacitorch.backport.exporter import Exporter, of_version
 from audacitorch.backport.writer import ZipWriter
 from audacitorch.errors import AudacitorchError
 from audacitorch.facts import Archive, Facts, Repo, Unavailable
@@ -46,7 +47,9 @@ class Difference:
 class Backported:
     """What was done, each with its count, and what Torch 1.9.0 will not take all the same.
 
-    ``raising``: calls without an equivalent, in branches, that now raise an error where they are reached.
+    ``raising``: calls without an equivalent, in branches, that now raise an error where they are reached. ``doubtful``:
+    operators that do more, or something else, in PyTorch 1.10 to 1.12, in an archive that does not show whether one of
+    these or 1.9 wrote it; it was taken for one of 1.9.
     """
 
     changed: bool
@@ -55,15 +58,21 @@ class Backported:
     raising: Mapping[str, int]
     remaining: Tuple[Finding, ...]
     differences: Tuple[Difference, ...] = ()
+    doubtful: Tuple[str, ...] = ()
 
 
-def backport(model: Path, output: Path, force: bool = False) -> Backported:
+def backport(model: Path, output: Path, force: bool = False, exported_by: Optional[str] = None) -> Backported:
     """Write ``model`` to ``output`` as an archive for Torch 1.9.0; a byte for byte copy where there is nothing to do.
+
+    ``exported_by`` is the version of the PyTorch that wrote the model, such as ``1.12.1``; archives of 1.9 to 1.12 do
+    not always show it.
 
     Raises:
         BackportError: the model is not a TorchScript archive, is unsafe or too large, or can't be read; the output is
             the model itself, is there already without ``force``, or can't be written.
+        UnknownVersion: ``exported_by`` is not a version.
     """
+    exporter = of_version(exported_by) if exported_by is not None else None
     _require_writable(model, output, force)
     try:
         if model.is_dir():
@@ -71,7 +80,7 @@ def backport(model: Path, output: Path, force: bool = False) -> Backported:
         if not stat.S_ISREG(model.stat().st_mode):  # opening a pipe would wait for its other end
             raise BackportError(f"{model} is no file")
         with model.open("rb") as file:
-            return _convert(file, os.fstat(file.fileno()).st_size, model, output)
+            return _convert(file, os.fstat(file.fileno()).st_size, model, output, exporter)
     except OSError as error:
         raise BackportError(f"{error.filename or model}: {error.strerror or error}") from error
 
@@ -90,12 +99,12 @@ def _require_writable(model: Path, output: Path, force: bool) -> None:
         raise BackportError(f"{output}: {error}") from error
 
 
-def _convert(file: BinaryIO, size: int, model: Path, output: Path) -> Backported:
+def _convert(file: BinaryIO, size: int, model: Path, output: Path, exporter: Optional[Exporter]) -> Backported:
     archive = read_archive(file, size)
     _require_safe(archive, model)
     try:
         members = read_layout(file, size).members
-        plan = make_plan(file, archive, members)
+        plan = make_plan(file, archive, members, exporter)
         made = [folder for folder in (output.parent, *output.parent.parents) if not folder.exists()]
         output.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".backport-", dir=output.parent)
@@ -114,7 +123,10 @@ def _convert(file: BinaryIO, size: int, model: Path, output: Path) -> Backported
     except (MemberError, NotAZip, Unreadable) as error:
         raise BackportError(f"{model} can't be read: {error}") from error
     done = summary(plan, archive.format_version) if plan.changes else {}
-    return Backported(plan.changes, archive.producer, done, plan.rewritten.raising, remaining, _differences(plan))
+    doubtful = tuple(sorted(plan.rewritten.doubtful))
+    return Backported(
+        plan.changes, archive.producer, done, plan.rewritten.raising, remaining, _differences(plan), doubtful
+    )
 
 
 def _place(plan: Plan, name: str, line: int) -> str:

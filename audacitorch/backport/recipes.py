@@ -4,31 +4,26 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Dict, Iterator, Optional, Tuple
 
 from audacitorch.archive import equivalents, schemas
 from audacitorch.archive.types import MAYBE, NO, YES
 from audacitorch.backport.edits import Edits
+from audacitorch.backport.exporter import Exporter
 from audacitorch.facts import Argument
 
 #: Without a dtype these fail in TorchScript under 1.9.0; newer versions take the default, float32, which is 6.
 _WINDOWS = frozenset(f"aten::{name}_window" for name in ("bartlett", "blackman", "hamming", "hann", "kaiser"))
 _FLOOR_DIVISIONS = {"aten::floor_divide": "divide", "aten::floor_divide_": "divide_"}
+_ISTFT = "by its last sample where it is neither centred nor has a length, if PyTorch 1.10 to 1.12 wrote the archive"
 _BEFORE_ARGUMENT = re.compile(r",\s*(?:\w+\s*=\s*)?")
 _AFTER_ARGUMENT = re.compile(r"\s*[,)]")
 #: The highest number of a dtype that 1.9.0 knows, and those for which it lacks most operators on a CPU.
 _LAST_DTYPE = 16
 _NARROW_DTYPES = {5: "float16", 8: "complex32", 15: "bfloat16"}
 _NEWER_DTYPES = {23: "float8_e5m2", 24: "float8_e4m3fn", 27: "uint16", 28: "uint32", 29: "uint64"}
-
-
-@dataclass(frozen=True)
-class Exporter:
-    """What is certain about the PyTorch that wrote an archive: ``newer`` than 1.9, and ``floors`` (1.13 or later)."""
-
-    newer: bool
-    floors: bool
 
 
 @dataclass(frozen=True)
@@ -77,8 +72,10 @@ class Recipes:
 
     def __init__(self, edits: Edits, exporter: Exporter, module: str) -> None:
         self._edits = edits
-        self._exporter = exporter
+        self.exporter = exporter
         self._module = module
+        #: Operators whose calls depend on which PyTorch wrote the archive, where it does not show that.
+        self.doubtful: Counter[str] = Counter()
 
     def change(self, site: Site) -> Optional[Change]:
         """Make the call one that 1.9.0 takes and that means the same, or leave it as it is where no way is known."""
@@ -90,19 +87,30 @@ class Recipes:
         """How the call's results may differ all the same."""
         line = site.node.lineno
         yield from _dtype_remarks(site)
-        if site.operator == "aten::istft" and not self._exporter.floors:
-            yield Remark(line, site.operator, "in its length, if PyTorch 1.10 to 1.13 wrote the archive")
-        if not self._exporter.newer:
+        if not self.exporter.newer:
             return
+        if site.operator == "aten::istft" and not self.exporter.floors:
+            yield Remark(line, site.operator, _ISTFT)
         if site.operator in equivalents.DIFFERS:
             yield Remark(line, site.operator, equivalents.DIFFERS[site.operator])
-        if site.operator in _FLOOR_DIVISIONS and not self._exporter.floors and _fits_tensors(site):
+        if site.operator in _FLOOR_DIVISIONS and not self.exporter.floors and _fits_tensors(site):
             yield Remark(line, site.operator, "where a quotient is negative, if PyTorch 1.13 or later wrote it")
         functions = equivalents.widening(site.operator) if site.operator.startswith("aten::") else ()
         answers = [schemas.fits(equivalents.schema_of(name), site.arguments) for name in functions]
         if YES not in answers and MAYBE in answers:
             what = equivalents.functions()[functions[answers.index(MAYBE)]].about
             yield Remark(line, site.operator, f"in newer versions ({what}): its arguments' types are not known here")
+
+    def depends_on_exporter(self, site: Site) -> bool:
+        """Whether the call would be changed, or remarked upon, if a newer PyTorch wrote the archive."""
+        if self.exporter.shown or not site.operator.startswith("aten::"):
+            return False
+        if site.operator in equivalents.DIFFERS or site.operator == "aten::istft":
+            return True
+        if site.operator in _FLOOR_DIVISIONS:
+            return _fits_tensors(site)
+        functions = equivalents.widening(site.operator)
+        return any(schemas.fits(equivalents.schema_of(name), site.arguments) != NO for name in functions)
 
     def _window(self, site: Site) -> Optional[Change]:
         if site.operator not in _WINDOWS:
@@ -119,7 +127,7 @@ class Recipes:
     def _floor_division(self, site: Site) -> Optional[Change]:
         """From 1.13 on ``floor_divide`` rounds down; before, it cut off."""
         other = _FLOOR_DIVISIONS.get(site.operator)
-        if other is None or not self._exporter.floors or not _fits_tensors(site):
+        if other is None or not self.exporter.floors or not _fits_tensors(site):
             return None
         self._rename(site, f"torch.{other}")
         self._append(site.node, 'rounding_mode="floor"')
@@ -127,7 +135,7 @@ class Recipes:
 
     def _widened(self, site: Site) -> Optional[Change]:
         """Only where the archive's PyTorch surely did more, and where the arguments' types are known."""
-        if not self._exporter.newer:
+        if not self.exporter.newer:
             return None
         enough = YES if site.operator.startswith("aten::") else MAYBE
         for function in equivalents.widening(site.operator):

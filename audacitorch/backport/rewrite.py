@@ -14,7 +14,8 @@ from audacitorch.archive.names import Names, dotted
 from audacitorch.archive.source import Unusual
 from audacitorch.backport import unions
 from audacitorch.backport.edits import Edits, Member, functions_of, parse
-from audacitorch.backport.recipes import Change, Exporter, Recipes, Remark, Site
+from audacitorch.backport.exporter import Exporter
+from audacitorch.backport.recipes import Change, Recipes, Remark, Site
 
 _CONJUGATES = frozenset(f"aten::{name}" for name in ("conj", "_conj", "mH", "matrix_H", "adjoint"))
 
@@ -28,6 +29,8 @@ class Rewritten:
     raising: Counter[str] = field(default_factory=Counter)
     functions: Set[str] = field(default_factory=set)
     remarks: List[Tuple[str, Remark]] = field(default_factory=list)
+    #: Operators whose calls depend on which PyTorch wrote the archive, where it does not show that.
+    doubtful: Counter[str] = field(default_factory=Counter)
 
     def note(self, change: Change) -> None:
         (self.raising if change.raises else self.done)[change.what] += 1
@@ -70,13 +73,15 @@ def rewrite(members: List[Member], names: Names, version: Optional[int], exporte
         edits = Edits(member.text, parsed.text)
         found: List[Change] = []
         remarks: List[Remark] = []
+        recipes = Recipes(edits, exporter, module)
         try:
-            found.extend(_calls(member, tree, names, version, Recipes(edits, exporter, module), remarks))
+            found.extend(_calls(member, tree, names, version, recipes, remarks))
             found.extend(Change(f"Union: {instead}") for instead in unions.plain(tree, edits, numbers=False))
             found.extend(_optional_lists(tree, edits))
         except Unusual:
             continue
         result.remarks.extend((member.name, remark) for remark in remarks)
+        result.doubtful.update(recipes.doubtful)
         if edits:
             result.texts[member.name] = edits.result()
             for change in found:
@@ -115,10 +120,16 @@ def _calls(
         guarded.update(_in_branches(function))
         before = len(sites)
         Typed(names, version, record, lambda node: None, owner).run(function)
-        remarks.extend(_conjugates(list(sites.values())[before:]))
+        conjugates = list(_conjugates(list(sites.values())[before:]))
+        if recipes.exporter.newer:
+            remarks.extend(conjugates)
+        elif not recipes.exporter.shown:
+            recipes.doubtful.update(remark.operator for remark in conjugates)
         remarks.extend(_autocasts(function))
     for site in sites.values():
         remarks.extend(recipes.remarks(site))
+        if recipes.depends_on_exporter(site):
+            recipes.doubtful[site.operator] += 1
         change = recipes.change(site)
         if change is not None:
             yield change

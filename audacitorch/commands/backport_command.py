@@ -38,6 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PYTHON",
         help="a Python with the PyTorch that exported the model: compare the original under it with the result",
     )
+    parser.add_argument(
+        "--exported-by",
+        metavar="VERSION",
+        help="the PyTorch that exported the model, such as 1.12.1: archives of 1.9 to 1.12 often do not show it",
+    )
     parser.add_argument("--no-check", action="store_true", help="do not run the result under Torch 1.9.0")
 
 
@@ -55,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     from audacitorch.backport import backport
 
     paths = _paths(arguments)
-    result = backport(paths.model, paths.output, arguments.force or arguments.in_place)
+    result = backport(paths.model, paths.output, arguments.force or arguments.in_place, arguments.exported_by)
     try:
         if arguments.output is not None and arguments.target.is_dir():
             _copy_beside(arguments.target, arguments.output, arguments.force)
@@ -177,6 +182,10 @@ def _lines(result: Backported, output: Path) -> Iterator[str]:
             yield without_commands(f"  {_visible(difference.message)}")
         if len(result.differences) > _MOST_SHOWN:
             yield f"  and {len(result.differences) - _MOST_SHOWN} more"
+    if result.doubtful:
+        operators = ", ".join(result.doubtful[:_MOST_SHOWN])
+        yield "The archive does not show whether PyTorch 1.9 or one of 1.10 to 1.12 wrote it; 1.9 is assumed."
+        yield f"If it is a later one's, add --exported-by VERSION, as these do more there: {_visible(operators)}."
     if not result.remaining:
         yield "Torch 1.9.0 knows every operator that is left."
         return

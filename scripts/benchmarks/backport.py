@@ -55,6 +55,9 @@ def main() -> int:
         help="has the PyTorch that exports; default: $NEWER_PYTHON, or python3.11",
     )  # fmt: skip
     parser.add_argument("--architectures", metavar="PYTHON", help="has the packages of published models as well")
+    parser.add_argument(
+        "--say-exporter", action="store_true", help="name the PyTorch that exports, as --exported-by does"
+    )
     parser.add_argument("--large", action="store_true", help="a 500 MB archive: time against cp, and memory")
     parser.add_argument("names", nargs="*", help="these cases only")
     options = parser.parse_args()
@@ -62,13 +65,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="backport-") as folder:
         if options.large:
             return large(Path(folder))
-        failed |= compared("exports", options.newer, Path(folder) / "small", options.names)
+        failed |= compared("exports", options.newer, Path(folder) / "small", options.names, options.say_exporter)
         if options.architectures:
-            failed |= compared("architectures", options.architectures, Path(folder) / "published", options.names)
+            failed |= compared(
+                "architectures", options.architectures, Path(folder) / "published", options.names, options.say_exporter
+            )
     return int(failed)
 
 
-def compared(module: str, python: str, folder: Path, names: List[str]) -> bool:
+def compared(module: str, python: str, folder: Path, names: List[str], say_exporter: bool) -> bool:
     """Export, backport, run and count; whether anything is silent or too little agrees."""
     import torch
 
@@ -78,7 +83,7 @@ def compared(module: str, python: str, folder: Path, names: List[str]) -> bool:
         raise SystemExit(f"{python} could not export: does it have a newer PyTorch?")
     version = json.loads((folder / "expected.json").read_text(encoding="utf-8"))["torch"]
     found: Counter[str] = Counter()
-    for one in outcomes(folder, []):
+    for one in outcomes(folder, [], version if say_exporter else None):
         found[one.kind] += 1
         if one.kind != "agree":
             print(f"{one.kind:8} {one.name}: {one.detail[:200]}", flush=True)

@@ -7,6 +7,7 @@ PYTHON has such a PyTorch. Writes ``FOLDER/<name>.<way>.pt`` and ``FOLDER/expect
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import json
 import sys
@@ -17,7 +18,7 @@ from typing import Any, Dict, List, Optional
 import torch
 
 from tests.backport import corpus
-from tests.backport.outputs import flat
+from tests.backport.outputs import flat, greatest_error
 from tests.backport.signals import tensor
 
 
@@ -48,12 +49,24 @@ def export(name: str, folder: Path, way: str) -> Optional[Dict[str, Any]]:
             torch.jit.save(made, str(folder / f"{name}.{way}.pt"))
             loaded = torch.jit.load(str(folder / f"{name}.{way}.pt"))
             outputs = [flat(torch, loaded(*arguments)) for arguments in inputs]
+        truths = [truth(model, arguments, output, case.tolerance) for arguments, output in zip(inputs, outputs)]
     except Exception as error:
         print(f"{name}.{way}: {str(error).strip().splitlines()[-1][:150] if str(error).strip() else error!r}")
         (folder / f"{name}.{way}.pt").unlink(missing_ok=True)
         return None
     shapes = [[list(one.shape) for one in arguments] for arguments in inputs]
-    return {"inputs": shapes, "outputs": outputs, "tolerance": case.tolerance}
+    return {"inputs": shapes, "outputs": outputs, "truths": truths, "tolerance": case.tolerance}
+
+
+def truth(model: Any, arguments: List[Any], output: List[Any], tolerance: float) -> Optional[List[Any]]:
+    """What the model gives in float64, where this PyTorch's float32 is far from it; else None."""
+    try:
+        with torch.no_grad():
+            exact = flat(torch, copy.deepcopy(model).double()(*(one.double() for one in arguments)))
+    except Exception:
+        return None  # a model that takes float32 only
+    alike = [one["shape"] for one in exact] == [one["shape"] for one in output]
+    return exact if alike and greatest_error(output, exact) > tolerance / 2 else None
 
 
 def main(folder: Path, names: List[str]) -> None:

@@ -36,3 +36,21 @@ def difference(found: List[Dict[str, Any]], wanted: List[Dict[str, Any]], tolera
             if not same and not abs(value - right) <= tolerance * peak:
                 return f"value {index} has {value:.6g}, not {right:.6g} (peak {peak:.3g})"
     return ""
+
+
+def greatest_error(found: List[Dict[str, Any]], truth: List[Dict[str, Any]]) -> float:
+    """The greatest distance between outputs of the same shapes, relative to the peak of each; infinite beside NaN."""
+    greatest = 0.0
+    for one, other in zip(found, truth):
+        peak = max((abs(value) for value in other["values"] if math.isfinite(value)), default=0.0) or 1.0
+        for value, right in zip(one["values"], other["values"]):
+            if value != right and not (math.isnan(value) and math.isnan(right)):
+                error = abs(value - right) / peak
+                greatest = max(greatest, math.inf if math.isnan(error) else error)
+    return greatest
+
+
+def is_nearer(found: List[Dict[str, Any]], original: List[Dict[str, Any]], truth: List[Dict[str, Any]]) -> bool:
+    """Whether outputs of the original's dtypes and shapes are nearer to what float64 gives than the original's are."""
+    about = [[(one["dtype"], one["shape"]) for one in output] for output in (found, original)]
+    return about[0] == about[1] and greatest_error(found, truth) < greatest_error(original, truth)

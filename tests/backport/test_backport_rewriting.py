@@ -12,7 +12,7 @@ import pytest
 from audacitorch.archive import equivalents
 from audacitorch.archive.names import Names
 from audacitorch.backport.edits import Member
-from audacitorch.backport.recipes import Exporter
+from audacitorch.backport.exporter import Exporter
 from audacitorch.backport.rewrite import rewrite
 from tests.archive.zips import MODULE
 
@@ -123,10 +123,21 @@ def test_what_changed_its_meaning_is_left_where_the_torch_may_be_older(call: str
     assert not rewritten(f"y = torch.{call}", newer=False)[0].texts
 
 
-def test_what_an_exporter_between_may_have_meant_otherwise_is_told() -> None:
-    told = [remark.clause for _, remark in rewritten("y = torch.istft(x, 4, length=9)", newer=False)[0].remarks]
-    assert told == ["in its length, if PyTorch 1.10 to 1.13 wrote the archive"]
-    assert not rewritten("y = torch.istft(x, 4, length=9)")[0].remarks
+@pytest.mark.parametrize(
+    ("exporter", "changes", "remarks", "doubtful"),
+    [
+        (Exporter(False, False), False, 0, 0),
+        (Exporter(True, False), True, 1, 0),
+        (Exporter(True, True), True, 0, 0),
+        (Exporter(False, False, shown=False), False, 0, 1),
+    ],
+)
+def test_what_an_exporter_between_may_have_meant_otherwise_is_told(
+    exporter: Exporter, changes: bool, remarks: int, doubtful: int
+) -> None:
+    member = Member("m", "__torch__", module("y = torch.istft(x, 4, length=9)"))
+    result = rewrite([member], Names(), 3, exporter, equivalents.MODULE)
+    assert (bool(result.texts), len(result.remarks), len(result.doubtful)) == (changes, remarks, doubtful)
 
 
 def test_an_operator_without_equivalent_raises_only_in_a_branch() -> None:
