@@ -75,13 +75,13 @@ def check(
         UnknownRule: ``options.ignore`` names a rule that there is not.
         AudioError: ``options.clip`` can't be read as audio.
     """
-    from audacitorch.trial.protocol import TrialUnavailable
-    from audacitorch.trial.session import TrialSession
-
     with ExitStack() as stack:
         session: Optional[TrialSession] = None
         failure: Optional[CouldNotRun] = None
         if not options.static and repo.has(MODEL):
+            from audacitorch.trial.protocol import TrialUnavailable
+            from audacitorch.trial.session import TrialSession
+
             try:
                 session = stack.enter_context(TrialSession(start_worker, repo.path(MODEL)))
             except TrialUnavailable as error:
@@ -177,7 +177,6 @@ class _Check:
     def trial(self, session: Optional[TrialSession], facts: Facts, outcome: Outcome) -> Trial:
         """What the trial saw, or why there was none."""
         from audacitorch.trial.observations import FINISHED, REFUSED, SKIPPED, Trial
-        from audacitorch.trial.protocol import TrialUnavailable
 
         for names, ended, because in ((CONDEMNED, REFUSED, "condemns it"), (NOT_RUNNABLE, SKIPPED, "must pass first")):
             found = [name for name in names if outcome.has_error(name)]
@@ -190,6 +189,8 @@ class _Check:
             return Trial(SKIPPED, reason="this was a static check")
         if session is None:
             return Trial(SKIPPED, reason=_UNAVAILABLE)
+        from audacitorch.trial.protocol import TrialUnavailable
+
         try:
             plan = self.plan(facts)
             listening: List[Listening] = []

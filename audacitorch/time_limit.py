@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import threading
 from contextlib import contextmanager
-from typing import Iterator
+from typing import Iterator, Optional, Type
 
 from audacitorch.errors import AudacitorchError
 
@@ -29,7 +28,7 @@ def time_limit(seconds: float, what: str) -> Iterator[None]:
     Raises:
         TimeLimitExceeded: the time was over; ``what`` names the work at the beginning of the message.
     """
-    thread = ctypes.c_ulong(threading.get_ident())
+    thread = threading.get_ident()
     lock, over, fired = threading.Lock(), False, False
 
     def expire() -> None:
@@ -37,7 +36,7 @@ def time_limit(seconds: float, what: str) -> Iterator[None]:
         with lock:
             if not over:
                 fired = True
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(_Expired))
+                _raise_in(thread, _Expired)
 
     timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), expire)
     timer.daemon = True
@@ -50,8 +49,16 @@ def time_limit(seconds: float, what: str) -> Iterator[None]:
                 over = True
             timer.cancel()
             if fired:  # it may have come too late to be raised in the work
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, None)
+                _raise_in(thread, None)
     except _Expired:
         pass
     if fired:
         raise TimeLimitExceeded(f"{what} took longer than {seconds:g} s.")
+
+
+def _raise_in(thread: int, exception: Optional[Type[BaseException]]) -> None:
+    """Have ``exception`` raised in a thread at its next instruction; None takes back one that was not raised yet."""
+    import ctypes  # a hundredth of a second, for what hardly ever happens
+
+    raised = None if exception is None else ctypes.py_object(exception)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)

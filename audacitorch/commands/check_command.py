@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from audacitorch.check import Options
     from audacitorch.report.many import Checked
     from audacitorch.report.model import Report
+    from audacitorch.trial.process import Worker
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,13 +90,17 @@ def _run_one(target: str, options: Options, arguments: argparse.Namespace) -> in
 
 def _check(target: str, options: Options, arguments: argparse.Namespace, told: bool) -> Report:
     from audacitorch.check import check
-    from audacitorch.trial.session import worker_starter
+
+    def start(scratch: str, model: str) -> Worker:  # a static check needs none of what starts a worker
+        from audacitorch.trial.session import worker_starter
+
+        return worker_starter(arguments.sandbox)(scratch, model)
 
     with (
         opened_repo(target, arguments.endpoint, arguments.facts, arguments.download_seconds) as repo,
         _progress(told and not options.static) as meanwhile,
     ):
-        return check(repo, options, worker_starter(arguments.sandbox), meanwhile)
+        return check(repo, options, start, meanwhile)
 
 
 def _run_many(targets: List[str], options: Options, arguments: argparse.Namespace) -> int:

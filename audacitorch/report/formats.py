@@ -10,7 +10,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Dict, Union
 
-from audacitorch import atomic
 from audacitorch.findings import WARNING
 from audacitorch.report.model import Report
 
@@ -60,6 +59,8 @@ def write_reports(report: Report, folder: Union[str, Path], *, model_folder: str
     Raises:
         OSError: the folder can't be made or written.
     """
+    from audacitorch import atomic
+
     texts = {chosen.ending: render(report, name, model_folder) for name, chosen in FORMATS.items() if chosen.ending}
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,6 @@ from typing import Iterator, Optional
 from audacitorch.facts import Repo
 from audacitorch.findings import ERROR, NOTE, WARNING, Problem
 from audacitorch.hosts import by_host
-from audacitorch.hub.repos import repo_id_fault
 from audacitorch.repo.metadata_file import show
 from audacitorch.rules import rule
 from audacitorch.wording import sentence
@@ -33,7 +32,11 @@ LARGEST_PLAIN_FILE = 10_000_000
     severity=ERROR,
 )
 def repo_id(repo: Repo) -> Iterator[Problem]:
-    fault = repo_id_fault(repo.id) if repo.id is not None else None
+    if repo.id is None:
+        return
+    from audacitorch.hub.repos import repo_id_fault  # only what comes from the Hub has an id
+
+    fault = repo_id_fault(repo.id)
     if fault is not None:
         yield Problem(sentence(fault))
 
