@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, List, Optional
@@ -64,6 +63,8 @@ def opened_repo(
     if os.path.lexists(folder) or folder.parent.is_dir() or not _LOOKS_LIKE_AN_ID.fullmatch(target):
         yield FolderRepo(folder, read_facts(facts) if facts is not None else None)
         return
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="audacitorch-") as scratch:
         yield fetched_repo(target, Path(scratch), endpoint, seconds)
 

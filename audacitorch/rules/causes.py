@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Optional, Pattern, Sequence, Tuple
+from typing import Optional, Sequence, Tuple
 
 _LONGEST_TEXT = 400
 #: Of a longer text only the end is read, where PyTorch says what was wrong.
@@ -22,83 +22,82 @@ _OF_A_TENSOR = frozenset("0123456789.,-+e*() \n\tnaifColumst:")
 
 @dataclass(frozen=True)
 class Cause:
-    """What a text of PyTorch's means: ``name`` for programs, ``hint`` for the author."""
+    """What a text of PyTorch's means: ``name`` for programs, ``hint`` for the author.
+
+    ``pattern`` is a regular expression, compiled when an error is first looked up: most checks never do.
+    """
 
     name: str
-    pattern: Pattern[str]
+    pattern: str
     hint: str
-
-
-def _cause(name: str, pattern: str, hint: str) -> Cause:
-    return Cause(name, re.compile(pattern), hint)
 
 
 #: The first that matches counts.
 CAUSES: Tuple[Cause, ...] = (
-    _cause(
+    Cause(
         "no-forward",
         r"no attribute 'forward'|Method 'forward' is not defined",
         "Audacity calls `forward` with one Tensor: add it, or wrap the model in a class of audacitorch.core.",
     ),
-    _cause(
+    Cause(
         "lazy-buffer",
         r"storage that is not resizable",
         "A buffer is made at the first call, but saved tensors can't be resized: make it in __init__ with its final "
         "size (register_buffer), or assign a new tensor instead of resize_, and export again.",
     ),
-    _cause(
+    Cause(
         "device",
         r"NVIDIA driver|CUDA|cuda|same device|HIP|'MPS'|Vulkan",
         "Audacity runs on the CPU: move the model there (model.cpu()), replace devices that are written into the "
         "code by x.device, and export again.",
     ),
-    _cause(
+    Cause(
         "dtype",
         r"not implemented for '(?:Half|BFloat16)'|expected (?:scalar type|m1 and m2|object of scalar)|"
         r"Input type \(|expected dtype|but found (?:Half|Double|BFloat16)|have the same dtype",
         "Audacity gives float32, and the model computes in another type: call model.float() before the export, and "
         "take casts such as .half() and .double() out of forward.",
     ),
-    _cause(
+    Cause(
         "quantized-engine",
         r"[Dd]idn't find engine|quantized engine|NoQEngine",
         "Quantized operators need an engine that not every machine has: export the model without quantization.",
     ),
-    _cause(
+    Cause(
         "missing-argument",
         r"missing value for argument",
         "Audacity calls forward with the waveform alone: give every other argument a default value, or wrap the model "
         "in a forward(self, x) that fills them in.",
     ),
-    _cause(
+    Cause(
         "extra-argument",
         r"forward\(\) expected at most|takes \d+ positional argument",
         "Audacity calls forward with one Tensor of shape (channels, samples): let forward take `self` and that.",
     ),
-    _cause(
+    Cause(
         "list-input",
         r"Expected a value of type '(?:List|Dict|Tuple|Optional\[List)",
         "Audacity gives one Tensor, and the model wants a list of them: call it with [x], and take the first result.",
     ),
-    _cause(
+    Cause(
         "stereo-only",
         r"expected input\[[\d, ]+\] to have 2 channels, but got 1 channels|"
         r"index 1 out of range for tensor of size \[1,|index 1 is out of bounds for dimension 0 with size 1",
         'The model takes two channels. Set "multichannel": true to get those of stereo tracks, and repeat a mono one '
         "at the start of forward: `if x.shape[0] == 1: x = x.repeat(2, 1)`.",
     ),
-    _cause(
+    Cause(
         "mono-only",
         r"expected input\[[\d, ]+\] to have 1 channels?, but got 2 channels",
         'The first layer takes one channel: run it on each (x.unsqueeze(1)), or set "multichannel": false.',
     ),
-    _cause(
+    Cause(
         "one-value",
         r"more than 1 (?:value|spatial element)",
         "A statistic over one value is not a number, and a normalization layer refuses it: pad the block to a few "
         "frames at the start of forward, and cut the output back to x.shape[1] samples.",
     ),
-    _cause(
+    Cause(
         "frames-too-few",
         r"[Kk]ernel size can't be greater|Padding size should be less|padding size .{0,80}less than|"
         r"padded input size|[Oo]utput size is too small|maximum size for tensor at dimension|"
@@ -106,7 +105,7 @@ CAUSES: Tuple[Cause, ...] = (
         "The block is shorter than one frame or kernel: pad it to that length at the start of forward, and cut the "
         "output back to x.shape[1] samples.",
     ),
-    _cause(
+    Cause(
         "no-batch",
         r"[Ee]xpected (?:\d-dimensional|[23]D|3D or 4D|input to be [34]D|stride|2D or 3D)|must be 3-dimensional|"
         r"Only 3D, 4D, 5D padding|3D tensors expect|Dimension out of range|input must have 3 dimensions|"
@@ -114,30 +113,30 @@ CAUSES: Tuple[Cause, ...] = (
         "There is no batch dimension in Audacity, the input is (channels, samples): x.unsqueeze(0) before the model "
         "and .squeeze(0) on its output.",
     ),
-    _cause(
+    Cause(
         "frames",
         r"shape '\[[^\]]{0,80}-1[^\]]{0,80}\]' is invalid for input of size",
         "The length must be a multiple of the frame here: pad the block up to the next multiple "
         "(torch.nn.functional.pad), and cut the output back to x.shape[1] samples.",
     ),
-    _cause(
+    Cause(
         "traced-length",
         r"shape '\[[\d, ]+\]' is invalid for input of size|must match the size of tensor|Sizes of tensors must match|"
         r"The expanded size of the tensor|mat1 and mat2 shapes|size mismatch|batch1 dim",
         "A length is written into the code, as a trace does with that of its example: use torch.jit.script, or take "
         "lengths from x.shape, and try a few lengths before the export.",
     ),
-    _cause(
+    Cause(
         "newer-operator",
         r"Unknown builtin op|Arguments for call are not valid|return_complex|complex-valued input",
         "The operator is another one in Torch 1.9.0: try `audacitorch backport`, or export under Torch 1.9.0.",
     ),
-    _cause(
+    Cause(
         "shared-object",
         r"undefined symbol|cannot open shared object|Unknown custom class|torch\.classes",
         "Audacity has libtorch 1.9.0 and no other library: replace what comes from an extension by operators of Torch.",
     ),
-    _cause(
+    Cause(
         "file",
         r"unable to open file|No such file or directory|Operation not permitted|Permission denied",
         "The model reads a file when it runs, and there is none at its user's: save what it needs as a buffer.",
@@ -148,7 +147,7 @@ CAUSES: Tuple[Cause, ...] = (
 def cause_of(message: str) -> Optional[Cause]:
     """The cause that an error's text names, or None."""
     text = told(message)
-    return next((cause for cause in CAUSES if cause.pattern.search(text)), None)
+    return next((cause for cause in CAUSES if re.search(cause.pattern, text)), None)
 
 
 def common_cause(messages: Sequence[str]) -> Optional[Cause]:
