@@ -83,7 +83,7 @@ def test_no_fixture_switches_lfs_on_for_this_project() -> None:
 
 
 def test_fixtures_are_small() -> None:
-    assert sum(path.stat().st_size for path in REPOS.rglob("*") if path.is_file()) < 400_000
+    assert sum(path.stat().st_size for path in REPOS.rglob("*") if path.is_file()) < 300_000
 
 
 @pytest.mark.torch

@@ -13,7 +13,7 @@ _POINTER = (
     b"version https://git-lfs.github.com/spec/v1\n"
     b"oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n"
 )
-_BOMB = b"\0" * (17 << 20)
+_BOMB = bytes(2 << 20)
 
 
 def _model(name: str, rule: str, message: str, model: Model) -> Fixture:
