@@ -81,7 +81,7 @@ def test_archives_of_1_9_0_show_that_they_are(tmp_path: Path) -> None:
             super().__init__()
             self.layers = torch.nn.Sequential(torch.nn.AvgPool1d(2), torch.nn.Conv1d(2, 2, 1), torch.nn.GroupNorm(1, 2))
 
-        def forward(self, x: Any) -> Any:
+        def forward(self, x):  # type: ignore[no-untyped-def]
             return self.layers(x)
 
     model = Pool().eval()
