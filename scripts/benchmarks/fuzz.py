@@ -67,22 +67,24 @@ def environment() -> str:
 def run(python: str, name: str, options: argparse.Namespace) -> int:
     """Fuzz one target in a process of its own and print a line; the number of finds."""
     keep = options.keep.resolve() / name
-    with tempfile.TemporaryDirectory() as corpus:
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = Path(folder, "corpus")
+        corpus.mkdir()
         command = [python, __file__, "--child", name, "--keep", str(keep), sys.executable, f"-runs={options.runs}"]
         command += [f"-max_total_time={options.seconds}", "-print_final_stats=1", f"-max_len={LONGEST}", "-timeout=60"]
         started = time.monotonic()
         done = subprocess.run(
-            [*command, "-rss_limit_mb=4096", corpus],
-            capture_output=True, text=True, errors="replace", check=False, cwd=corpus,
+            [*command, "-rss_limit_mb=4096", str(corpus)],
+            capture_output=True, text=True, errors="replace", check=False, cwd=folder,
         )  # fmt: skip
         took = time.monotonic() - started
+        progress = Path(folder, "progress.txt")
+        more = f"; {progress.read_text()}" if progress.exists() else ""
     runs = re.search(r"stat::number_of_executed_units: *(\d+)", done.stderr)
     found = sorted(keep.glob("*")) if keep.is_dir() else []
-    compared = re.search(r"^compared: .*$", done.stdout, re.MULTILINE)
     if done.returncode or runs is None:
         print(done.stderr[-2000:], file=sys.stderr)
     count = int(runs[1]) if runs else 0
-    more = f"; {compared[0]}" if compared else ""
     print(f"{name}: {count:,} runs in {took:.0f} s, {count / took:.0f} a second, {len(found)} finds{more}", flush=True)
     for find in found:
         print(f"    {find}")
@@ -101,7 +103,7 @@ def fuzz(name: str, keep: Path, torch_python: str, arguments: list[str]) -> None
     if name == DIFFERENTIAL:
         from tests.fuzz.differential import Differential
 
-        asked = Differential(torch_python)
+        asked = Differential(torch_python, Path("progress.txt"))
     target = targets.TARGETS["archive" if asked else name]
     change = MUTATORS[target.kind]
 
@@ -114,12 +116,6 @@ def fuzz(name: str, keep: Path, torch_python: str, arguments: list[str]) -> None
         Path(f"{arguments[-1]}/seed-{number}").write_bytes(seed)
     finds = Finds(keep, asked or target.run)
     atheris.Setup([sys.argv[0], *arguments], finds.run, custom_mutator=mutate)
-    if asked:
-        import atexit
-
-        atexit.register(
-            lambda: print(f"compared: {asked.accepted:,} accepted, {asked.loaded:,} loaded by Torch", flush=True)
-        )
     atheris.Fuzz()
 
 

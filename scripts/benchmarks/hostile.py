@@ -24,7 +24,7 @@ PAYLOADS: Mapping[str, str] = {
     "map-read": 'torch.add_(x, torch.sum(torch.from_file("/etc/passwd", False, 16)))',
 }
 
-_HEAD = """class M(Module):
+HEAD = """class M(Module):
   __parameters__ = []
   __buffers__ = []
   training : bool
@@ -203,7 +203,7 @@ def members(code: Mapping[str, str], data: bytes = _DATA, version: bytes = b"3\n
     return [*listed, Entry(b"m/constants.pkl", _CONSTANTS), Entry(b"m/version", version)]
 
 
-def forward(statements: str, head: str = _HEAD) -> str:
+def forward(statements: str, head: str = HEAD) -> str:
     """The class whose ``forward`` begins with these statements."""
     return head + _FORWARD + statements + _RETURN
 
@@ -246,7 +246,7 @@ def _by_constant() -> Iterator[Tuple[str, bytes]]:
     payloads = {"save": 'torch.save([1], "out.bin")', "map-write": 'torch.sum(torch.from_file("out.bin", True, 16))'}
     for way, (kind, value) in CONSTANTS.items():
         for name, payload in payloads.items():
-            text = _HEAD + f"  constant : Final[{kind}] = {value.replace('P', payload)}\n"
+            text = HEAD + f"  constant : Final[{kind}] = {value.replace('P', payload)}\n"
             helper = f"def leak() -> int:\n  return torch.len([{payload}])\n"
             code = {"__torch__/kit.py": forward("", text), "__torch__/h.py": helper}
             yield f"constant-{way}-{name}", Layout(members(code)).pack()
@@ -294,7 +294,7 @@ def _by_place() -> Iterator[Tuple[str, bytes]]:
     call = "    _0 = __torch__.h.leak()\n"
     yield "in-a-default", Layout(members({"__torch__/kit.py": forward(call), "__torch__/h.py": parameter})).pack()
     for hook, takes, gives in (("__forward_pre_hooks__", "", "i"), ("__forward_hooks__", ", o: Tensor", "o")):
-        head = _HEAD.replace("  training", f'  {hook} = ["hook"]\n  training')
+        head = HEAD.replace("  training", f'  {hook} = ["hook"]\n  training')
         method = (
             f"  def hook(self: __torch__.kit.M, i: Tuple[Tensor]{takes}) -> {'Tensor' if takes else 'Tuple[Tensor]'}:\n"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 from audacitorch.archive.schemas import effective
 from audacitorch.facts import Archive
@@ -22,7 +22,9 @@ class Mismatch(Exception):
 class Differential:
     """A server with Torch 1.9.0, and how many archives came how far."""
 
-    def __init__(self, python: str) -> None:
+    def __init__(self, python: str, progress: Optional[Path] = None) -> None:
+        """``progress``: a file that says how far it came; atheris ends its process without a farewell."""
+        self._progress = progress
         self._server = subprocess.Popen([python, str(SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.accepted = self.loaded = self.died = 0
 
@@ -42,6 +44,12 @@ class Differential:
             return
         self.accepted += 1
         self._compare(archive, self._ask(data))
+        if self._progress is not None:
+            self._progress.write_text(self.counts())
+
+    def counts(self) -> str:
+        """How many archives came how far, for people."""
+        return f"{self.accepted:,} accepted by the reader, {self.loaded:,} of them loaded by Torch"
 
     def _ask(self, data: bytes) -> Dict[str, Any]:
         assert self._server.stdin is not None

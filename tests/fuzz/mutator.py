@@ -81,6 +81,45 @@ def _splice(data: bytes, random: Random, words: Sequence[bytes]) -> bytes:
     return b"".join(pieces)
 
 
+_LINES = [
+    b"    _9 = torch.relu(x)\n", b"    x = torch.neg(x)\n", b"    y = [x, x]\n",
+    b"    y = annotate(Optional[Tensor], x)\n", b"    y = (x, 1)\n", b"    z = (y)[0]\n", b"    z = y\n",
+    b"    y = None\n", b"    x, y, = (x, x)\n", b"    y = (z)[0:1]\n",
+    b"    if True:\n      y = x\n    else:\n      y = torch.abs(x)\n", b"    k = (self).training\n",
+    b"    return x\n", b"    while False:\n      x = torch.exp(x)\n",
+    b"    for i in range(2):\n      y = torch.mul(x, i)\n", b"    y = __torch__.h.id(x)\n", b"    y = (k).a\n",
+    b"    k = __torch__.h.E.B\n", b"    y = isinstance(x, Tensor)\n",
+    b"    y = unchecked_cast(__torch__.h.K, x)\n", b"    y = (y).relu()\n", b"    y = (k).sqrt()\n",
+    b"    y = fork(__torch__.h.id, x)\n",
+    b"    def f() -> Tensor:\n      return torch.sin(x)\n    y = torch.wait(fork(f))\n", b"    y = int(k)\n",
+    b"    y = [y]\n", b"    y = getattr(self, \"0\")\n", b"    y = {1: x}\n", b"    y = annotate(Any, x)\n",
+    b"    y = sorted([2, 1])\n", b"    a = y\n", b"    with k as y:\n      y = x\n", b"    y = torch.list(y)\n",
+    b"    y = ops.prim.min([1, 2])\n", b"    y = uninitialized(Any)\n",
+]  # fmt: skip
+
+
+def _lines(data: bytes, random: Random) -> bytes:
+    """Whole statements come, go and move: what comes out of it is often code that Torch still compiles."""
+    lines = data.splitlines(keepends=True) or [b""]
+    for _ in range(random.choice((1, 1, 2, 4))):
+        at, other = random.randrange(len(lines)), random.randrange(len(lines))
+        what = random.randrange(8)
+        if what == 0:
+            del lines[at]
+        elif what == 1:
+            lines.insert(at, lines[other])
+        elif what == 2:
+            lines[at], lines[other] = lines[other], lines[at]
+        else:
+            lines.insert(at, random.choice(_LINES))
+        lines = lines or [b""]
+    return b"".join(lines)
+
+
+def _code(data: bytes, random: Random) -> bytes:
+    return _lines(data, random) if random.random() < 0.5 else _splice(data, random, _CODE)
+
+
 def _with_words(words: Sequence[bytes]) -> Mutate:
     return lambda data, random: _splice(data, random, words)
 
@@ -128,8 +167,8 @@ def _archive(data: bytes, random: Random) -> bytes:
 def _changed(entries: List[Entry], chosen: Entry, random: Random) -> List[Entry]:
     what = random.random()
     if what < 0.8:
-        words = _PICKLE if chosen.name.endswith(b".pkl") else _CODE
-        chosen.content = _splice(chosen.content, random, words)
+        is_code = not chosen.name.endswith(b".pkl")
+        chosen.content = _code(chosen.content, random) if is_code else _splice(chosen.content, random, _PICKLE)
     elif what < 0.86:
         chosen.name = _splice(chosen.name, random, [b"/", b"..", b"m", b"M", b"\0", b"\\", b"code", b"\xff", b".py"])
     elif what < 0.9:
@@ -147,7 +186,7 @@ def _changed(entries: List[Entry], chosen: Entry, random: Random) -> List[Entry]
 
 MUTATORS: Dict[str, Mutate] = {
     "archive": _archive,
-    "code": _with_words(_CODE),
+    "code": _code,
     "pickle": lambda data, random: _bytes(data, random) if random.random() < 0.3 else _splice(data, random, _PICKLE),
     "json": _with_words(_JSON),
     "text": _with_words(_TEXT),

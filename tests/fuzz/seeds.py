@@ -48,6 +48,61 @@ def helper(x: Tensor,
 """
 
 
+#: A model that Torch 1.9.0 loads, with a statement of every kind that the exporter prints.
+_LOADS = """  rate : Final[int] = 44100
+  gain : Final[Tuple[float, str]] = (-0.5, "a")
+  def forward(self: __torch__.kit.M,
+    x: Tensor) -> Tensor:
+    _0 = annotate(List[Tensor], [])
+    a, b, = (torch.add(x, x, alpha=1), -1.5)
+    n = annotate(Optional[int], torch.len(_0))
+    if torch.__isnot__(n, None):
+      c = torch.add(unchecked_cast(int, n), 1)
+    else:
+      c = uninitialized(int)
+    for _1 in range(3):
+      _2 = torch.append(_0, torch.mul(a, b))
+    d = {"a": [1, 2], "b": [3]}
+    e = torch.wait(fork(__torch__.h.id, x))
+    g = (1, "q", e)[1:3]
+    h = __torch__.h.N(x, (d["a"])[0])
+    l = torch.stack(_0)
+    while torch.lt(c, 3):
+      c = torch.add(c, 1)
+    k = __torch__.h.K.__new__(__torch__.h.K)
+    _3 = (k).__init__(2)
+    f = __torch__.h.E.A
+    m = (self).scale(torch.relu((h).a), (k).a, )
+    s = torch.format("{}", torch.str(f.value))
+    i = [torch.size(m, 0), ops.prim.dtype(m), torch.len(s)]
+    self.training = torch.eq(i[0], c)
+    return torch.add(torch.sum(l), __torch__.h.id(m))
+  def scale(self: __torch__.kit.M,
+    x: Tensor,
+    n: int=1) -> Tensor:
+    if self.training:
+      _0 = torch.mul_(x, n)
+    else:
+      ops.prim.RaiseException("no")
+    return x
+"""
+_HELPERS = """class K:
+  a : int
+  def __init__(self: __torch__.h.K,
+    a: int) -> NoneType:
+    self.a = a
+    return None
+class N(NamedTuple):
+  a : Tensor
+  b : int
+class E(Enum):
+  A = 1
+  B = 2
+def id(x: Tensor) -> Tensor:
+  return torch.neg(x)
+"""
+
+
 def code() -> List[bytes]:
     written = [hostile.forward(statement.replace("P", payload)) for statement in hostile.STATEMENTS.values()
                for payload in list(hostile.PAYLOADS.values())[:1]]  # fmt: skip
@@ -57,7 +112,8 @@ def code() -> List[bytes]:
 def archives() -> List[bytes]:
     """A harmless one of each layout, then the hostile ones."""
     plain = hostile.members({"__torch__.py": _CODE, "__torch__/kit.py": hostile.forward("")})
-    return [hostile.Layout(plain).pack(), *hostile.archives().values()]
+    loads = hostile.members({"__torch__/kit.py": hostile.HEAD + _LOADS, "__torch__/h.py": _HELPERS})
+    return [hostile.Layout(loads).pack(), hostile.Layout(plain).pack(), *hostile.archives().values()]
 
 
 def pickled() -> List[bytes]:

@@ -53,11 +53,13 @@ def test_torch_and_the_reader_see_the_same_operators() -> None:
         corpus = [data for data in TARGETS["archive"].seeds() if is_accepted(read(data))]
         for data in corpus:
             compare(data)
-        for _ in range(200):
-            data = MUTATORS["archive"](random.choice(corpus[:1] * 20 + corpus), random)
-            compare(data)
+        of_seeds = compare.loaded
+        for _ in range(600):
+            data = MUTATORS["archive"](random.choice(corpus[:1] * len(corpus) + corpus), random)
             if is_accepted(read(data)):
+                compare(data)
                 corpus.append(data)
     finally:
         compare.close()
-    assert compare.loaded > 100
+    assert of_seeds > 80
+    assert compare.loaded > of_seeds + 20
