@@ -12,6 +12,7 @@ import subprocess
 import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Callable, Dict, Optional
 
@@ -41,8 +42,15 @@ def _act() -> Optional[str]:
     return None if program("act") else "the program act is not installed"
 
 
+def browser_program() -> Optional[str]:
+    """Where Chromium is."""
+    return next((found for found in map(shutil.which, _BROWSERS) if found), None)
+
+
 def _browser() -> Optional[str]:
-    return None if any(shutil.which(name) for name in _BROWSERS) else "no Chromium is installed"
+    if find_spec("playwright") is None:
+        return "Python's package playwright is not installed"
+    return None if browser_program() else "no Chromium is installed"
 
 
 def _torch() -> Optional[str]:

@@ -121,7 +121,7 @@ def _music(rate: int) -> NDArray[Any]:
         for half in range(4):
             hiss = np.diff(random.standard_normal(round(0.06 * rate) + 1))
             add((2 * number + half / 2) * beat, 0.05 * hiss * np.exp(-_times(0.06, rate)[: len(hiss)] * 70))
-    return _levelled(mixed, 0.5)
+    return _levelled(np.tanh(2.5 * mixed), 0.5)
 
 
 def _pluck(note: float, seconds: float, rate: int) -> NDArray[Any]:
@@ -162,7 +162,7 @@ def _vowel(first: float, second: float, pitch: float, seconds: float, rate: int)
 def _signals(rate: int) -> Tuple[NDArray[Any], Tuple[Tuple[float, str], ...]]:
     """The trial's signals one after the other, with their names."""
     random = np.random.default_rng(_SEED + 2)
-    count = round(_SIGNAL_SECONDS * rate)
+    count = max(1, round(_SIGNAL_SECONDS * rate))
     time = np.arange(count) / rate
     impulse = np.zeros(count)
     impulse[count // 2] = 1.0

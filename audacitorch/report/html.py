@@ -36,6 +36,7 @@ def render(report: Report) -> str:
         report=report,
         content=content,
         page=page,
+        figures=measured.figures,
         charts=charts,
         passes=measured.passes(report),
         lines=visible_lines,

@@ -45,6 +45,9 @@ def _parts(report: Report) -> Iterator[str]:
     heed = [*content.identity(report), content.menu(report), *content.notices(report)]
     yield from (markdown(line, 600) for line in heed if line)
     yield _hosts(report)
+    figures = measured.figures(report)
+    if figures:
+        yield " · ".join(f"{markdown(label)}: **{markdown(value, 100)}**" for label, value in figures)
     for severity, groups in content.sections(report):
         yield f"### {content.SECTION_TITLES[severity]} ({report.count(severity):,})"
         for group in groups:

@@ -46,6 +46,20 @@ def rows(report: Report) -> List[Row]:
     return [(label, " ".join(value.split())) for label, value in found if value]
 
 
+def figures(report: Report) -> List[Row]:
+    """The few numbers that people look for first."""
+    rate = report.fields.get("sample_rate")
+    latency = report.trial.latency_samples if report.trial is not None else None
+    shown = dict(rows(report))
+    found = [
+        (label, shown.get(label, "")) for label in ("Speed", "Shortest input", "Peak memory", "Block seams", "Load")
+    ]
+    if latency is not None:
+        after = f" ({1000 * latency / rate:.3g} ms)" if isinstance(rate, int) and rate > 0 else ""
+        found.insert(2, ("Latency", f"{latency:,} samples{after}"))
+    return [(label, value) for label, value in found if value]
+
+
 def _target(report: Report) -> str:
     where = {"hub": "on the Hub", "folder": "in a folder"}.get(report.target.source, report.target.source)
     return f"{report.target.id}, {where}" if report.target.id else where

@@ -60,20 +60,6 @@ def remedy(hint: str) -> Tuple[str, str]:
     return sentence, snippet
 
 
-def figures(report: Report) -> List[measured.Row]:
-    """The few numbers that people look for first."""
-    rate = report.fields.get("sample_rate")
-    latency = report.trial.latency_samples if report.trial is not None else None
-    shown = dict(measured.rows(report))
-    found = [
-        (label, shown.get(label, "")) for label in ("Speed", "Shortest input", "Peak memory", "Block seams", "Load")
-    ]
-    if latency is not None:
-        after = f" ({1000 * latency / rate:.3g} ms)" if isinstance(rate, int) and rate > 0 else ""
-        found.insert(2, ("Latency", f"{latency:,} samples{after}"))
-    return [(label, value) for label, value in found if value]
-
-
 def sections(report: Report) -> List[Tuple[str, List[measured.Row]]]:
     """Every fact, under three titles."""
     rows = measured.rows(report)
@@ -149,14 +135,16 @@ def beside(shown: Sequence[Tuple[str, HostLabels]]) -> bool:
     return sum(bool(drawn.labels) for _, drawn in shown) > 1
 
 
-def classes(drawn: HostLabels, seconds: float) -> List[Tuple[str, List[Tuple[float, float, str]]]]:
-    """Labels by class, in the order in which they first appear: left, width (both in percent) and a title each."""
+def classes(report: Report, drawn: HostLabels, seconds: float) -> List[Tuple[str, List[Tuple[float, float, str]]]]:
+    """Labels by class, in the metadata's order: left, width (both in percent) and a title each."""
     rows: Dict[str, List[Tuple[float, float, str]]] = {}
     for start, end, text in drawn.labels[:_MOST_LABELS]:
         left = min(100.0, max(0.0, 100 * start / seconds))
         width = max(0.4, min(100.0, 100 * end / seconds) - left)
         rows.setdefault(text, []).append((round(left, 2), round(width, 2), f"{text}: {start:.2f} to {end:.2f} s"))
-    return list(rows.items())[:_MOST_CLASSES]
+    named = report.fields.get("labels")
+    order = {str(name): number for number, name in enumerate(named if isinstance(named, (list, tuple)) else ())}
+    return sorted(rows.items(), key=lambda row: order.get(row[0], len(order)))[:_MOST_CLASSES]
 
 
 def hidden_classes(drawn: HostLabels) -> int:

@@ -1,0 +1,1 @@
+"""Pages in a real browser. Screenshots and printed pages go to build/browser, or to $AUDACITORCH_TEST_OUTPUT."""

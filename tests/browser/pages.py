@@ -1,0 +1,105 @@
+"""A page as a person has it, in Debian's Chromium: opened, watched for what it must not do, and used."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List
+
+from tests.needs import browser_program
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+ROOT = Path(__file__).resolve().parents[2]
+OUTPUT = Path(os.environ.get("AUDACITORCH_TEST_OUTPUT") or ROOT / "build" / "browser")
+PHONE = {"width": 420, "height": 900}
+DESK = {"width": 1180, "height": 900}
+#: Findings of axe-core that keep people from using a page.
+_SERIOUS = ("serious", "critical")
+_WATCH = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", event => window.violations.push(event.violatedDirective));
+"""
+
+
+@dataclass
+class Watched:
+    """A page, and what it asked for or complained about."""
+
+    page: Page
+    requests: List[str] = field(default_factory=list)
+    messages: List[str] = field(default_factory=list)
+    dialogs: List[str] = field(default_factory=list)
+
+    def is_quiet(self) -> None:
+        """Nothing was loaded over a network, no policy was broken, no script ran, and nothing was said."""
+        assert [url for url in self.requests if not url.startswith(("file:", "data:"))] == []
+        assert self.page.evaluate("window.violations") == []
+        assert self.messages == []
+        assert self.dialogs == []
+        assert self.page.evaluate("document.scripts.length") == 0
+
+    def fits(self) -> None:
+        """Nothing lies beyond the right edge."""
+        assert self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+
+    def serious(self) -> List[str]:
+        """What axe-core finds that is serious or critical."""
+        from axe_playwright_python.sync_playwright import Axe
+
+        found: List[Dict[str, Any]] = Axe().run(self.page).response["violations"]
+        return [
+            f"{rule['id']}: {node['html'][:200]}: {node.get('failureSummary', '')}"
+            for rule in found
+            if rule["impact"] in _SERIOUS
+            for node in rule["nodes"]
+        ]
+
+    def shoot(self, name: str) -> Path:
+        """A screenshot of the whole page."""
+        OUTPUT.mkdir(parents=True, exist_ok=True)
+        place = OUTPUT / f"{name}.png"
+        self.page.screenshot(path=str(place), full_page=True)
+        return place
+
+    def eventually(self, script: str, seconds: float = 15.0) -> bool:
+        """Whether a script's value becomes true."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self.page.evaluate(script):
+                return True
+            self.page.wait_for_timeout(50)
+        return False
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=browser_program(),
+            args=["--no-sandbox", "--mute-audio", "--autoplay-policy=no-user-gesture-required"],
+        )
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(browser: Browser, file: Path, *, dark: bool = False, phone: bool = False) -> Iterator[Watched]:
+    """A page from a file, in a profile of its own."""
+    context = browser.new_context(viewport=PHONE if phone else DESK, color_scheme="dark" if dark else "light")  # type: ignore[arg-type]
+    context.add_init_script(_WATCH)
+    watched = Watched(context.new_page())
+    watched.page.on("request", lambda request: watched.requests.append(request.url))
+    watched.page.on("console", lambda message: watched.messages.append(message.text))
+    watched.page.on("pageerror", lambda error: watched.messages.append(str(error)))
+    watched.page.on("dialog", lambda dialog: (watched.dialogs.append(dialog.message), dialog.dismiss()))
+    watched.page.goto(file.as_uri())
+    yield watched
+    context.close()
