@@ -166,6 +166,8 @@ class Archive:
     types: Tuple[TypeName, ...] = ()
     settings: Tuple[Setting, ...] = ()
     methods: Optional[Mapping[str, Tuple[Parameter, ...]]] = None
+    #: The type that ``forward`` is declared to return; None where that is not known.
+    returns: Optional[str] = None
     code_problems: Tuple[TextProblem, ...] = ()
     code_size: int = 0
     parameters: Optional[int] = None

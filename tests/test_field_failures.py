@@ -220,3 +220,88 @@ def test_A31_a_confidence_threshold_is_no_unknown_field(tmp_path: Path) -> None:
 def test_A84_a_display_name_is_accepted(tmp_path: Path) -> None:
     report = checked(repo(tmp_path, modules.Halves(), displayname="Half as loud"), static=True)
     assert report.findings == ()
+
+
+#: Public reports by fixture: the first finding that its author meets, and words of the remedy. Where the remedy is
+#: mechanical or one line of code, tests/hints follows it on the same fixture.
+REPORTED = {
+    "nn_tilde_16_RAVE_164_MONAI_50_a_newer_export": (
+        "newer-export-aborts-at-pad", "newer-export", "audacitorch backport"),
+    "djl_1509_MASR_62_icefall_1760_a_state_dict": (
+        "weights-from-torch-save", "not-torchscript", "torch.jit.save(torch.jit.script(model), 'model.pt')"),
+    "silero_vad_205_533_571_a_state_is_kept": ("remembers-the-last-block", "stateful", "Reset the state"),
+    "pytorch_43548_a_bound_is_baked_in": ("stops-after-20000-samples", "traced-length", "torch.jit.script"),
+    "GCNv2_SLAM_44_a_device_in_the_code": ("moves-to-cuda", "device-in-code", "device=x.device"),
+    "tacotron2_589_half_weights": ("half-weights", "weights-dtype", "model.float()"),
+    "tacotron2_589_double_weights": ("double-weights", "weights-dtype", "model.float()"),
+    "DCCRN_5_fairseq_3376_no_batch_dimension": ("wants-a-batch", "forward-error", "x.unsqueeze(0)"),
+    "msprior_8_RAVE_no_forward": ("no-forward", "forward-signature", "forward(self, x: Tensor)"),
+    "pytorch_71929_21402_dropout_in_training": ("drops-in-use", "training-mode", "model.eval()"),
+    "pytorch_123507_81287_no_quantized_engine": ("quantized", "quantized", "before it is quantized"),
+    "public_cards_tags_of_16_characters": ("tag-16-characters", "metadata-field-length", "Shorten the text"),
+    "public_cards_template_descriptions": ("rename-to-what-is-there", "metadata-unknown-field", "delete"),
+    "ASR_notebook_a_frozen_decoder": ("labels-that-never-change", "ignores-input", "tells two sounds apart"),
+    "x03_timestamps_in_milliseconds": ("timestamps-in-milliseconds", "timestamps-unit", "milliseconds by 1000"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(REPORTED))
+def test_public_report(name: str, tmp_path: Path) -> None:
+    fixture, rule, words = REPORTED[name]
+    first = checked_fixture(fixture, tmp_path).findings_in_order[0]
+    assert (first.rule, words in first.hint) == (rule, True), first
+
+
+#: The same with models made here: the broken one, the first finding, words of its hint, and the model with the remedy.
+REMEDIED = {
+    "Chirpity_47_hifigan_4_MP_SENet_33_NaN_on_silence": (
+        "DividesByPeak", "output-not-finite", "epsilon", "DividesSafely"),
+    "fairseq_1863_denoiser_std_of_one_frame": ("StandardDeviation", "short-input", "one frame", "BiasedDeviation"),
+    "audio_1454_a_lazily_made_buffer": ("LazyBuffer", "aborts-host", "assign a new tensor", "AssignedBuffer"),
+    "pytorch_15391_a_trace_fixed_the_length": ("FixedLength", "forward-error", "as a trace does", "AnyLength"),
+    "pytorch_43548_only_the_first_second": ("BakedBound", "traced-length", "torch.jit.script", ""),
+    "query_bandit_7_reflect_pad": ("ReflectPad", "short-input", "pad it to that length", "PaddedFirst"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(REMEDIED))
+def test_public_report_and_its_remedy(name: str, tmp_path: Path) -> None:
+    from tests import field_modules
+
+    broken, rule, words, remedied = REMEDIED[name]
+    report = checked(repo(tmp_path / "broken", getattr(field_modules, broken)()), hosts=HOSTS)
+    serious = [finding for finding in report.findings_in_order if finding.severity in (ERROR, WARNING)]
+    assert [finding.rule for finding in serious] == [rule], serious
+    assert words in serious[0].hint
+    assert "backport" not in serious[0].hint  # it is from 1.9.0
+    if remedied:
+        after = checked(repo(tmp_path / "remedied", getattr(field_modules, remedied)()), hosts=HOSTS)
+        assert {finding.severity for finding in after.findings} <= {"note"}, after.findings
+
+
+def test_GCNv2_SLAM_44_is_seen_without_running(tmp_path: Path) -> None:
+    assert errors(checked_fixture("moves-to-cuda", tmp_path)) == {"device-in-code"}
+    static = checked(tmp_path / "moves-to-cuda", static=True)
+    assert errors(static) == {"device-in-code"}
+    assert "'cuda" in static.findings[0].message
+
+
+def test_msprior_8_names_the_methods_that_are_there(tmp_path: Path) -> None:
+    report = checked_fixture("no-forward", tmp_path)
+    assert "its methods are: encode" in report.findings_in_order[0].message
+
+
+def test_pytorch_71929_names_the_operator(tmp_path: Path) -> None:
+    assert "dropout is called in training mode" in checked_fixture("drops-in-use", tmp_path).findings[0].message
+
+
+def test_public_cards_with_long_tags_and_template_texts_still_pass(tmp_path: Path) -> None:
+    for fixture in ("tag-16-characters", "rename-to-what-is-there"):
+        assert checked_fixture(fixture, tmp_path).exit_status == 0
+    report = checked(tmp_path / "rename-to-what-is-there", static=True)
+    assert "placeholder-text" in weights(report)
+
+
+def test_nn_tilde_features_union_types_name_the_backport(tmp_path: Path) -> None:
+    report = checked_fixture("type-that-came-later", tmp_path)
+    assert any("audacitorch backport" in finding.hint for finding in report.findings)

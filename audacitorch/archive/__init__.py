@@ -104,6 +104,7 @@ class _Reader:
             types=tuple(self.code.types),
             settings=tuple(self.code.settings),
             methods=self.methods(found.root_type if found else None),
+            returns=self.returns(found.root_type if found else None),
             code_problems=tuple(self.code.problems),
             code_size=sum(member.size for member in self.code_members()),
             parameters=found.parameters if found else None,
@@ -123,6 +124,12 @@ class _Reader:
             name: tuple(Parameter(one.name, str(one.type), one.has_default) for one in signature.parameters[1:])
             for name, signature in known.methods.items()
         }
+
+    def returns(self, root_type: Optional[str]) -> Optional[str]:
+        """What the forward of the model's class returns, None where it is not known."""
+        known = None if root_type is None else self.names.find_class(root_type)
+        forward = None if known is None else known.methods.get("forward")
+        return None if forward is None else str(forward.returns)
 
     def data_of(
         self, tensors: List[pickles.Tensor], constants: Sequence[object]

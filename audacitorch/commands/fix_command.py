@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="audacitorch-") as scratch:
         draft = Draft(arguments.folder, Path(scratch))
         left = repair(draft)
-        if not draft.changed:
+        if not draft.done:
             print("There is nothing that a machine can fix.")
             return _summarize(left)
         for line in _shown(draft):

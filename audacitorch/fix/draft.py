@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional
 
+from audacitorch.fix.file_fixes import misplaced
 from audacitorch.repo.model_repo import METADATA, MODEL, README, FolderRepo, TargetError
 
 ATTRIBUTES = ".gitattributes"
@@ -22,7 +23,8 @@ KEPT_MODEL = "model.pt.orig"
 class Draft:
     """A copy of a model repo in a scratch folder, which remedies change.
 
-    ``done`` holds a sentence for each change. ``model`` is the rewritten model.pt, None where it stays.
+    ``done`` holds a sentence for each change. ``model`` is the rewritten model.pt, None where it stays. ``moves``
+    holds files that lie elsewhere, by the name that they should have.
     """
 
     def __init__(self, folder: Path, scratch: Path) -> None:
@@ -36,12 +38,18 @@ class Draft:
         self.scratch = scratch
         self.done: List[str] = []
         self.model: Optional[Path] = None
+        self.moves = misplaced(folder)
+        for name, source in self.moves.items():
+            self.done.append(f"Renamed {source.relative_to(folder)} to {name}.")
         self._original: Dict[str, Optional[bytes]] = {}
         for name in TEXT_FILES:
-            self._original[name] = _read(folder / name) if (folder / name).is_file() else None
+            source = self.moves.get(name, folder / name)
+            self._original[name] = _read(source) if source.is_file() else None
             if self._original[name] is not None:
                 (scratch / name).write_bytes(self._original[name] or b"")
-        if repo.has(MODEL):
+        if MODEL in self.moves:
+            (scratch / MODEL).symlink_to(self.moves[MODEL].resolve())
+        elif repo.has(MODEL):
             (scratch / MODEL).symlink_to(repo.path(MODEL))
 
     def text(self, name: str) -> Optional[bytes]:
@@ -87,6 +95,11 @@ class Draft:
         Raises:
             TargetError: a file can't be written. Files written before it are whole, and the others untouched.
         """
+        for name, source in self.moves.items():
+            try:
+                os.rename(source, self.folder / name)
+            except OSError as error:
+                raise TargetError(f"{source} can't be renamed: {error.strerror}") from error
         for name in self.changed:
             target = self.folder / name
             try:

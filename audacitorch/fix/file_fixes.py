@@ -1,13 +1,16 @@
-"""What a machine can put right in README.md's front matter and in .gitattributes. All functions are pure."""
+"""What a machine can put right in README.md's front matter, in .gitattributes and in the names of files."""
 
 from __future__ import annotations
 
 import re
-from typing import Optional
+from pathlib import Path
+from typing import Dict, Optional
 
+from audacitorch.repo.model_repo import METADATA, MODEL, README
 from audacitorch.repo.readme import read_card
 
 TAG = "audacity"
+NAMES = (MODEL, METADATA, README)
 LFS_LINE = "*.pt filter=lfs diff=lfs merge=lfs -text"
 
 _OPENING = re.compile(r"(\ufeff?\s*---[ \t]*)(\r\n|\r|\n)")
@@ -61,6 +64,26 @@ def _with_tag(text: str) -> str:
     item = _FIRST_ITEM.match(text, line.end())
     indent = item["indent"] if item else ""
     return text[: line.start("value")].rstrip(" \t") + line_end + f"{indent}- {TAG}{line_end}" + text[line.end() :]
+
+
+def misplaced(folder: Path) -> Dict[str, Path]:
+    """By the name that each should have: files whose names differ in capitals, and those of a model repo that lies
+    in the only folder of another that holds nothing else."""
+    entries = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith(".")]
+    found: Dict[str, Path] = {}
+    for name in NAMES:
+        alike = [entry for entry in entries if entry.name.lower() == name.lower() and _is_plain(entry)]
+        if len(alike) == 1 and alike[0].name != name:
+            found[name] = alike[0]
+    files = {entry.name for entry in entries if not entry.is_dir()}
+    folders = [entry for entry in entries if entry.is_dir() and not entry.is_symlink()]
+    if len(folders) == 1 and files <= {README} and _is_plain(folders[0] / MODEL):
+        found.update((name, folders[0] / name) for name in NAMES if name not in files and _is_plain(folders[0] / name))
+    return found
+
+
+def _is_plain(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def fixed_attributes(data: Optional[bytes]) -> bytes:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Callable, Dict, List, NoReturn, Tuple
+from typing import Callable, Dict, List, NoReturn, Optional, Tuple
 
 from audacitorch.check import Options, check
 from audacitorch.findings import Finding
 from audacitorch.fix.draft import ATTRIBUTES, Draft
 from audacitorch.fix.file_fixes import fixed_attributes, fixed_readme
 from audacitorch.fix.metadata_fixes import dump, fix_fields, fixed_encoding, fixed_syntax
+from audacitorch.hosts import ANALYZER, EFFECT
 from audacitorch.repo.metadata_file import read_metadata
 from audacitorch.repo.model_repo import METADATA, MODEL, README, FolderRepo
 from audacitorch.rules.archive import CONVERTING
@@ -58,7 +59,22 @@ def _fields(draft: Draft) -> bool:
     if read.problems:
         return False
     fixed, done = fix_fields(read.fields)
+    if fixed.get("effect_type") is None and (effect_type := _effect_type(draft)) is not None:
+        fixed["effect_type"] = effect_type
+        done.append(f"Wrote `effect_type` as {effect_type}, which is what the model's forward returns.")
     return bool(done) and draft.write(METADATA, dump(fixed, data.decode("utf-8", "replace")), *done)
+
+
+def _effect_type(draft: Draft) -> Optional[str]:
+    """The effect type of a model by what its forward is declared to return; None where that says neither."""
+    from audacitorch.archive import read_archive
+
+    model = draft.scratch / MODEL
+    if not model.is_file():
+        return None
+    with model.open("rb") as file:
+        returns = read_archive(file, model.stat().st_size).returns
+    return {"Tensor": EFFECT, "Tuple[Tensor, Tensor]": ANALYZER}.get(returns or "")
 
 
 def _tag(draft: Draft) -> bool:

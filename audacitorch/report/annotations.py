@@ -35,32 +35,38 @@ def render(report: Report, *, folder: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
-def _chosen(report: Report, room: Dict[str, int]) -> List[tuple[Finding, int]]:
-    """Findings to show, with the number of others that stay hidden behind each."""
+def _chosen(report: Report, room: Dict[str, int]) -> List[tuple[Finding, str]]:
+    """Findings to show, each with a sentence on those that stay hidden behind it; of one cause only the cause."""
     groups = content.groups(report)
     shown = [0] * len(groups)
+    folded = [any(finding.rule != group.rule for finding in group.findings) for group in groups]
     longest = max((len(group.findings) for group in groups), default=0)
     for turn in range(min(longest, MOST_OF_A_LEVEL)):
         for index, group in enumerate(groups):
             level = content.level(report, group.findings[0])
-            if turn < len(group.findings) and room[level]:
+            if turn < (1 if folded[index] else len(group.findings)) and room[level]:
                 room[level] -= 1
                 shown[index] += 1
     return [
-        (finding, len(group.findings) - count if position == 0 else 0)
-        for group, count in zip(groups, shown)
+        (finding, _hidden(len(group.findings) - count, fold) if position == 0 else "")
+        for group, count, fold in zip(groups, shown, folded)
         for position, finding in enumerate(group.findings[:count])
     ]
 
 
-def _of_finding(report: Report, finding: Finding, more: int, folder: str) -> str:
+def _hidden(more: int, folded: bool) -> str:
+    what = "that come of it" if folded and more > 1 else "that comes of it" if folded else "of this rule"
+    return f"And {more:,} more {what}: the report has them all." if more else ""
+
+
+def _of_finding(report: Report, finding: Finding, more: str, folder: str) -> str:
     lines = visible_lines(finding.message, 20)
     if finding.hint:
         lines += visible_lines(finding.hint, 12)
     if set(finding.hosts) != set(report.hosts):
         lines.append(f"Holds for {', '.join(str(host) for host in finding.hosts)} only.")
     if more:
-        lines.append(f"And {more:,} more of this rule: the report has them all.")
+        lines.append(more)
     lines.append(help_url(quote(finding.rule, errors="replace")))
     place = {}
     if finding.file:

@@ -38,6 +38,7 @@ MECHANICAL = (
     "multichannel-as-text",
     "newer-export-aborts-at-pad",
     "newer-export-aborts-at-raise",
+    "no-effect-type",
     "newer-operator",
     "newer-operator-called-twice",
     "no-readme",
@@ -168,6 +169,43 @@ def test_weights_become_the_floats_that_they_were(tmp_path: Path, dtype: str) ->
         assert torch.equal(before.float(), after)
     assert loaded(torch.randn(1, 1, 8)).shape == (1, 2, 6)
     assert not float_weights(tmp_path / "after.pt", tmp_path / "again.pt")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"model.pt": "Model.pt", "metadata.json": "metadata.JSON"},
+        {"README.md": "Readme.MD"},
+        {"model.pt": "model/model.pt", "metadata.json": "model/metadata.json", "README.md": "model/README.md"},
+        {"model.pt": "v1/model.pt", "metadata.json": "v1/metadata.json"},
+    ],
+)
+def test_files_that_are_misnamed_or_one_folder_too_deep_are_moved(tmp_path: Path, names: Dict[str, str]) -> None:
+    folder = copy_of("good-effect", tmp_path)
+    for name, wrong in names.items():
+        (folder / wrong).parent.mkdir(exist_ok=True)
+        (folder / name).rename(folder / wrong)
+    before = sorted(str(path) for path in folder.rglob("*"))
+    assert "- Renamed " in run("fix", str(folder), "--dry-run").stdout
+    assert sorted(str(path) for path in folder.rglob("*")) == before
+    done = run("fix", str(folder), "--yes", "--static")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {"model.pt", "metadata.json", "README.md"} <= set(contents_of_files(folder))
+    assert checked(folder, static=True, hosts=HOSTS).findings == ()
+
+
+def test_what_may_be_another_model_stays_where_it_is(tmp_path: Path) -> None:
+    """Two folders, or one beside files of its own: nobody knows which model is meant."""
+    folder = copy_of("good-effect", tmp_path)
+    for inner in ("small", "large"):
+        (folder / inner).mkdir()
+        (folder / inner / "model.pt").write_bytes(b"")
+    (folder / "model.pt").unlink()
+    assert run("fix", str(folder), "--yes", "--static").stdout.startswith("There is nothing")
+
+
+def contents_of_files(folder: Path) -> Dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 def errors_when_run(folder: Path) -> Tuple[str, ...]:

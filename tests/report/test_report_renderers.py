@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from audacitorch.facts import Archive, Metadata
-from audacitorch.findings import CouldNotRun, Finding, Skipped
+from audacitorch.findings import BECAUSE_OF, CouldNotRun, Finding, Skipped
 from audacitorch.hosts import ALPHA, HOSTS, SPEC
 from audacitorch.report import annotations as commands
 from audacitorch.report import content, html, jsonfile, markdown, sarif, text
@@ -368,3 +368,38 @@ def test_every_format_of_the_table_is_tried_here_and_offered_on_the_command_line
     with pytest.raises(SystemExit):
         main(["check", "--help"])
     assert f"--format {{{','.join(FORMATS)}}}" in capsys.readouterr().out
+
+
+def newer_export() -> Report:
+    """A newer export: one cause, three findings that come of it, and one that does not."""
+    cause = {BECAUSE_OF: "newer-export"}
+    findings = [
+        Finding("aborts-host", "error", HOSTS, "the load ended", "Export again.", "model.pt", details=cause),
+        Finding("custom-operator", "error", HOSTS, "a custom operator", "Write it.", "model.pt"),
+        Finding("newer-export", "error", HOSTS, "made by a newer PyTorch", "Run the backport.", "model.pt"),
+        Finding("unknown-operator", "error", HOSTS, "call one", "By hand.", "model.pt", details=cause),
+        Finding("unknown-operator", "error", HOSTS, "call two", "By hand.", "model.pt", details=cause),
+    ]
+    return replace(effect(), findings=tuple(findings))
+
+
+@pytest.mark.parametrize("name", ["text", "markdown", "comment", "html"])
+def test_a_cause_comes_first_and_what_comes_of_it_below(name: str) -> None:
+    shown = RENDERERS[name](newer_export())
+    order = ["made by a newer PyTorch", "the load ended", "call one", "a custom operator"]
+    assert [shown.index(message) for message in order] == sorted(shown.index(message) for message in order)
+    assert shown.count("Run the backport.") == 1
+    assert "Export again." not in shown
+    assert "By hand." not in shown
+
+
+def test_annotations_fold_what_comes_of_a_cause() -> None:
+    errors = [line for line in commands.render(newer_export()).splitlines() if line.startswith("::error ")]
+    assert [re.findall("title=([a-z-]+)", line) for line in errors] == [["newer-export"], ["custom-operator"]]
+    assert "And 3 more that come of it: the report has them all." in errors[0]
+
+
+def test_the_kind_of_an_exception_is_not_the_name_of_a_rule() -> None:
+    details = {"cause": "no-batch", "error": "…"}
+    failed = Finding("forward-error", "error", HOSTS, "it raised", "unsqueeze", "model.pt", details=details)
+    assert [group.rule for group in content.groups(replace(effect(), findings=(failed,)))] == ["forward-error"]
