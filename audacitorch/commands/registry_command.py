@@ -136,17 +136,13 @@ def _refresh(arguments: argparse.Namespace, folder: RegistryFolder, moment: date
 
 
 def _test(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime) -> int:
-    from audacitorch.registry import trial_results
     from audacitorch.registry.jobs import matrix, plan
-    from audacitorch.registry.testing import merge
+    from audacitorch.registry.testing import merge, saved
 
     if arguments.plan:
         print(json.dumps(matrix(plan(folder), arguments.plan)))
         return 0
-    if arguments.merge:
-        done = merge(folder, trial_results.saved(arguments.merge), moment)
-    else:
-        done = _run_trials(arguments, folder, moment)
+    done = merge(folder, saved(arguments.merge), moment) if arguments.merge else _run_trials(arguments, folder, moment)
     for repo_id, why in done.failures.items():
         _say(f"{repo_id} could not be tested: {why}")
     if done.stopped:
@@ -165,9 +161,8 @@ def _run_trials(arguments: argparse.Namespace, folder: RegistryFolder, moment: d
     from audacitorch.hub.api import endpoint_from
     from audacitorch.registry.executors import Disk, cluster_or_processes
     from audacitorch.registry.files import RegistryError
-    from audacitorch.registry.jobs import Shard
+    from audacitorch.registry.jobs import Setting, Shard
     from audacitorch.registry.testing import run_trials
-    from audacitorch.registry.trials import Setting
 
     try:
         shard = Shard.parse(arguments.shard) if arguments.shard else None
@@ -271,7 +266,7 @@ def _tell_list(done: ListUpdate, tell: bool) -> None:
 def _upload(arguments: argparse.Namespace, folder: RegistryFolder) -> None:
     from audacitorch.hub import Hub
     from audacitorch.hub.api import token_from
-    from audacitorch.registry.publish import publish
+    from audacitorch.registry.publication import publish
 
     token: Optional[str] = token_from(None)
     with Hub(arguments.endpoint, token if token is not None else False) as hub:
@@ -280,7 +275,7 @@ def _upload(arguments: argparse.Namespace, folder: RegistryFolder) -> None:
 
 
 def _site(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime) -> int:
-    from audacitorch.registry.site import write_site
+    from audacitorch.registry.publication import write_site
 
     count = write_site(folder, arguments.output)
     print(f"{count:,} models in {arguments.output / 'index.html'}")

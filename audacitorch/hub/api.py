@@ -126,13 +126,13 @@ class Hub:
         )
 
     def list_models(self, tag: str = "audacity", page_size: int = 1000) -> Iterator[Dict[str, Any]]:
-        """Every model repo that carries ``tag``, as raw JSON; see :func:`audacitorch.hub.model_listing.list_models`.
+        """Every model repo that carries ``tag``, as raw JSON; see :func:`audacitorch.hub.repos.list_models`.
 
         Raises:
             HubUnreachable: the first page is not available.
             IncompleteListing: after the last repo that was read, when more may exist.
         """
-        from audacitorch.hub.model_listing import list_models
+        from audacitorch.hub.repos import list_models
 
         return list_models(self._transport, self.endpoint, tag, page_size)
 

@@ -7,14 +7,19 @@ import time
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from contextlib import suppress
-from typing import Any, Callable, Deque, Dict, Iterable, Iterator, Optional, Tuple
+from functools import partial
+from queue import Empty, Queue
+from threading import Thread
+from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from audacitorch.errors import AudacitorchError
+from audacitorch.hub.failures import HubError
 from audacitorch.registry.files import RegistryError
-from audacitorch.registry.isolation import ProcessEnded, ProcessExecutor
-from audacitorch.registry.jobs import Job
-from audacitorch.registry.trials import died
+from audacitorch.registry.isolation import ProcessEnded, ProcessExecutor, Share, Worker
+from audacitorch.registry.jobs import Job, died
 
+#: Seconds for an answer of the scheduler while the work goes on.
+_ANSWER_SECONDS = 5.0
 #: Seconds for a job if nobody says how long it may take.
 LONGEST_JOB = 3600.0
 #: How often the engine is asked whether it is still there, and for how long a cluster may be gone.
@@ -24,6 +29,94 @@ LOST_SECONDS = 60.0
 Say = Callable[[str], None]
 Result = Dict[str, Any]
 Work = Callable[[Job], Result]
+
+
+class SchedulerUnreachable(HubError):
+    """The cluster's scheduler does not answer, or what it takes to talk to it is not installed."""
+
+
+class Cluster:
+    """A Dask cluster: if a worker dies, its scheduler gives the job to another.
+
+    Args:
+        address: of the scheduler.
+        seconds: how long a job may take.
+        timeout: seconds for the scheduler's answer.
+
+    Raises:
+        SchedulerUnreachable: there is no answer from ``address``, or ``distributed`` is not installed.
+    """
+
+    def __init__(self, address: str, seconds: float, timeout: float = 15.0) -> None:
+        try:
+            import distributed
+        except ImportError as error:
+            raise SchedulerUnreachable("a cluster needs Dask: pip install 'audacitorch[cluster]'") from error
+        self.seconds = seconds
+        self._address = address
+        try:
+            client: Any = distributed.Client
+            self._client = client(address, timeout=timeout, set_as_default=False)
+            self.width = max(1, sum(self._client.nthreads().values()))
+            self._shares = shares(self._client.scheduler_info(n_workers=-1)["workers"])
+        except (OSError, ValueError) as error:
+            raise SchedulerUnreachable(f"no Dask scheduler answers at {address}: {error}") from error
+
+    def executor(self, width: int) -> Executor:
+        """The cluster as an executor; a job is tried once more if its worker went away."""
+        executor: Executor = self._client.get_executor(pure=False, retries=1)
+        return executor
+
+    def wrapped(self, work: Work) -> Work:
+        """``work`` in a process of its own, within the share of the cores that a worker has of its machine."""
+        return partial(on_worker, work, self._shares, self.seconds)
+
+    def lost(self) -> Optional[str]:
+        """Why nothing can be done at the moment; None while the scheduler answers and has a worker."""
+        answers: Queue[int] = Queue()
+
+        def ask() -> None:
+            with suppress(Exception):
+                answers.put(len(self._client.nthreads()))
+
+        Thread(target=ask, daemon=True).start()
+        try:
+            return None if answers.get(timeout=_ANSWER_SECONDS) else "the Dask cluster has no worker left"
+        except Empty:
+            return f"the Dask scheduler at {self._address} does not answer"
+
+    def close(self) -> None:
+        """Leave the cluster."""
+        with suppress(Exception):  # what a client raises whose scheduler is gone is of many kinds
+            self._client.close(timeout=_ANSWER_SECONDS)
+
+
+def shares(workers: Mapping[str, Mapping[str, Any]]) -> Dict[str, Share]:
+    """A share for each worker of a cluster, by its address: workers on one machine divide its cores."""
+    by_host: Dict[str, List[str]] = {}
+    for address, worker in sorted(workers.items()):
+        by_host.setdefault(str(worker["host"]), []).append(address)
+    return {
+        address: Share(number, len(addresses))
+        for addresses in by_host.values()
+        for number, address in enumerate(addresses)
+    }
+
+
+def on_worker(work: Work, known: Mapping[str, Share], seconds: float, job: Job) -> Result:
+    """``work`` on a cluster's worker, in a process of its own within the worker's share, ended after ``seconds``.
+
+    A worker that joined later has no share, and takes what it gets.
+    """
+    import distributed
+
+    get_worker: Any = distributed.get_worker
+    process = Worker(known.get(get_worker().address))
+    try:
+        result: Result = process.call(work, job, seconds=seconds)
+        return result
+    finally:
+        process.end()
 
 
 class Processes:
@@ -174,7 +267,7 @@ def sweep(
 
     Args:
         work: does a job; must be picklable.
-        engine: :class:`Processes` or a :class:`~audacitorch.registry.cluster.Cluster`: ``width`` jobs at once on its
+        engine: :class:`Processes` or a :class:`~audacitorch.registry.executors.Cluster`: ``width`` jobs at once on its
             ``executor``.
         say: told when the engine is lost, and when it is back.
         deadline: seconds for all of it.
@@ -204,6 +297,4 @@ def cluster_or_processes(address: str, width: int, seconds: float = LONGEST_JOB)
         raise RegistryError("at least one process must do the work")
     if not address:
         return Processes(width, seconds)
-    from audacitorch.registry.cluster import Cluster
-
     return Cluster(address, seconds)

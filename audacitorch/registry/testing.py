@@ -1,26 +1,42 @@
-"""Trials of many models: plan, run, and write down what they showed; the records say what is left after a stop."""
+"""Trials of many models: plan, run, and write the results into the records of what they were made of.
+
+The records say what is left after a stop; a result counts wherever it was made.
+"""
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
+from audacitorch.findings import CouldNotRun, Finding
+from audacitorch.http import one_line
 from audacitorch.hub.repos import repo_id_fault
-from audacitorch.registry import trial_results
 from audacitorch.registry.executors import Disk, Stopped, sweep, too_large
-from audacitorch.registry.files import RegistryError, in_use
+from audacitorch.registry.files import RegistryError, in_use, rounded
 from audacitorch.registry.folder import RegistryFolder
-from audacitorch.registry.jobs import Job, Shard, plan
+from audacitorch.registry.index import fold
+from audacitorch.registry.jobs import Job, Setting, Shard, content_of, do, plan, testable, tested
+from audacitorch.registry.model_record import ModelRecord
+from audacitorch.registry.reading import judgement
 from audacitorch.registry.sightings import Untested
-from audacitorch.registry.trials import Setting, do
+from audacitorch.report import jsonfile
+from audacitorch.report.model import Report
+from audacitorch.version import __version__
 
 #: What is left of a download that nobody asks for any more goes after this.
 _KEPT_SECONDS = 7 * 24 * 3600.0
+#: What a record keeps of a trial; its passes are in the report.
+_FIGURES = (
+    "ended", "stage", "signal", "reason", "load_seconds", "minimum_samples", "realtime_factor", "peak_memory_bytes",
+    "repeat_difference_db", "seam_db", "seconds", "left_out", "hidden_error",
+)  # fmt: skip
+_LARGEST_RESULT = 64 << 20
 
 
 @dataclass
@@ -77,7 +93,7 @@ def run_trials(
     except Stopped as stopped:
         taking.tested.stopped = str(stopped)
     if keep is None:
-        trial_results.share(folder, moment)
+        share(folder, moment)
     return taking.tested
 
 
@@ -86,7 +102,7 @@ def merge(folder: RegistryFolder, kept: Iterable[Mapping[str, Any]], moment: dat
     taking = _Taking(folder, moment, None, lambda repo_id, said: None)
     for result in kept:
         taking.take(result)
-    trial_results.share(folder, moment)
+    share(folder, moment)
     return taking.tested
 
 
@@ -103,7 +119,7 @@ class _Taking:
     def take(self, result: Mapping[str, Any]) -> None:
         repo_id = str(result["id"])
         if self.keep is not None:
-            trial_results.save(self.keep, result)
+            save(self.keep, result)
             if "error" in result:
                 self.tested.failures[repo_id] = str(result["error"])
             else:
@@ -111,10 +127,10 @@ class _Taking:
             self.tell(repo_id, self.tested.failures.get(repo_id) or self.tested.statuses[repo_id])
             return
         try:
-            record = trial_results.apply(self.folder, result, self.moment)
-        except (trial_results.NotApplied, RegistryError) as error:
+            record = apply(self.folder, result, self.moment)
+        except (NotApplied, RegistryError) as error:
             self.tested.failures[repo_id] = str(error)
-            if isinstance(error, trial_results.CouldNotTest):
+            if isinstance(error, CouldNotTest):
                 self.note(result, str(error))
             self.tell(repo_id, str(error))
         else:
@@ -148,3 +164,132 @@ def _prepare(cache: Path, setting: Setting, jobs: List[Job]) -> None:
         recent = time.time() - folder.stat().st_mtime < _KEPT_SECONDS
         if folder.name not in wanted or not recent:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+class NotApplied(ValueError):
+    """A result that says nothing about what is there now, or is not a result."""
+
+
+class CouldNotTest(NotApplied):
+    """The model could not be tested, which says nothing about it."""
+
+
+def apply(folder: RegistryFolder, result: Mapping[str, Any], moment: datetime) -> ModelRecord:
+    """Write a result into the record of its repo, and return the record.
+
+    Raises:
+        NotApplied: it was not made of what is there, or the model could not be run.
+    """
+    if "error" in result:
+        raise CouldNotTest(one_line(str(result["error"])))
+    report = _report(result)
+    failure = next((failed.error for failed in report.could_not_run if failed.rule == "trial"), None)
+    if failure is not None:
+        raise CouldNotTest(one_line(failure))
+    fault = repo_id_fault(str(result["id"]))
+    if fault is not None:
+        raise NotApplied(fault)
+    with folder.writing():
+        record = folder.find(str(result["id"]))
+        if record is None or record.key != result["key"]:
+            raise NotApplied(f"there is no record of {one_line(str(result['id']))} any more")
+        if record.content != result["content"]:
+            raise NotApplied(f"{record.id} has changed since it was tested")
+        if report.tool.get("version") != __version__ or report.target.revision != result["revision"]:
+            raise NotApplied(f"the report on {record.id} is of another version of this tool, or of another revision")
+        after = fold(record, _with(record, report, result, moment), moment)
+        folder.write(folder.place(record.id), after)
+    return after
+
+
+def _report(result: Mapping[str, Any]) -> Report:
+    try:
+        return jsonfile.from_json(result.get("report"))
+    except ValueError as error:
+        raise NotApplied(one_line(str(error))) from error
+
+
+def _with(record: ModelRecord, report: Report, result: Mapping[str, Any], moment: datetime) -> ModelRecord:
+    """The record with the report's findings: those of the files, and those of the trial."""
+    static = judgement(*_found(report, "static"), moment)
+    shown = {} if report.trial is None else jsonfile.trial_to_json(report.trial)
+    trial = {
+        **judgement(*_found(report, "trial"), moment),
+        "torch": report.tool.get("torch"),
+        "revision": result["revision"],
+        "content": dict(result["content"]),
+        **{name: rounded(shown.get(name)) for name in _FIGURES},
+    }
+    archive = record.archive if report.archive is None else record.archive or jsonfile.archive_to_json(report.archive)
+    kept = record.static if record.static and _same_findings(record.static, static) else static
+    return replace(record, static=kept, trial=trial, archive=rounded(archive)).judged()
+
+
+def _found(report: Report, part: str) -> Tuple[List[Finding], List[CouldNotRun]]:
+    """The findings that belong to one part of a record, and the rules of that part that could not run."""
+    findings = [finding for finding in report.findings if _part(finding.rule) == part]
+    return findings, [failed for failed in report.could_not_run if _part(failed.rule) == part]
+
+
+def _part(rule: str) -> str:
+    """Which part of a record a rule's findings belong to; the listing stands for the model card."""
+    from audacitorch.rules import all_rules
+
+    known = all_rules().get(rule)
+    if known is None or not known.static:
+        return "trial"
+    return "card" if "card" in known.needs else "static"
+
+
+def _same_findings(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return all(one[name] == other[name] for name in ("tool", "findings", "could_not_run"))
+
+
+def share(folder: RegistryFolder, moment: datetime) -> int:
+    """Give what was found out about a content to every repo that has the same files; how many records that changed."""
+    trials: Dict[Any, ModelRecord] = {}
+    lacking: List[str] = []
+    for place, record in folder.records():
+        if testable(record) and tested(record):
+            trials[content_of(record)] = record
+        elif testable(record):
+            lacking.append(place)
+    changed = 0
+    for place in lacking:
+        with folder.writing():
+            twin = folder.read(place)
+            source = trials.get(content_of(twin)) if twin is not None and testable(twin) else None
+            if twin is not None and source is not None:
+                after = fold(twin, replace(twin, trial=source.trial).judged(), moment)
+                changed += folder.write(place, after)
+    return changed
+
+
+def save(folder: Path, result: Mapping[str, Any]) -> None:
+    """Keep a result as a file, to be merged where the records are."""
+    from audacitorch.registry.files import canonical, write
+
+    write(folder / f"{result['key']}.json", canonical(result))
+
+
+def saved(folder: Path) -> Iterator[Mapping[str, Any]]:
+    """The results that lie in a folder and in those below it.
+
+    Raises:
+        RegistryError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise RegistryError(f"there are no results in {folder}")
+    for path in sorted(folder.rglob("*.json")):
+        yield _load(path) or {"id": path.name, "error": f"{path.name} holds no result"}
+
+
+def _load(path: Path) -> Optional[Mapping[str, Any]]:
+    try:
+        if path.stat().st_size > _LARGEST_RESULT:
+            return None
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    head = {"id", "key", "revision", "content"}
+    return value if isinstance(value, dict) and head <= set(value) else None

@@ -32,7 +32,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=10, help="default: %(default)d")
     parser.add_argument("--repo", type=Path, default=ROOT / "examples" / "booster-net")
+    parser.add_argument("--beside", type=Path, metavar="CHECKOUT", help="an older checkout with its own .venv")
     options = parser.parse_args()
+    if options.beside is not None:
+        compare_with_checkout(options.beside, options.repo, options.pairs)
+        return
     compare_with_bare_script(options.repo, options.pairs)
     with tempfile.TemporaryDirectory() as scratch:
         large = large_repo(options.repo, Path(scratch))
@@ -56,6 +60,31 @@ def compare_with_bare_script(repo: Path, pairs: int) -> None:
     ours, theirs = (statistics.median(column) for column in zip(*times))
     print(f"audacitorch check {repo.name}: {ours:.3f} s; bare script, same {len(passes)} passes: {theirs:.3f} s")
     print(f"ratio, median of {pairs} pairs: {statistics.median(ratios):.2f} (at most 1.3)")
+
+
+def compare_with_checkout(other: Path, repo: Path, pairs: int) -> None:
+    """Another checkout's program beside this one's, in turns; each in its own environment.
+
+    Processor time is shown too: on a busy machine it says more than the time that passed.
+    """
+    theirs = str(other / ".venv" / "bin" / "audacitorch")
+    for words in (["--help"], ["check", "--static", str(repo)]):
+        for program in (theirs, PROGRAM):
+            measured([program, *words])  # what is compiled once, and read from the disk once, is not compared
+        runs = [(measured([theirs, *words]), measured([PROGRAM, *words])) for _ in range(pairs)]
+        print(f"audacitorch {' '.join(words)}, medians of {pairs} runs each, in turns:")
+        for number, what in enumerate(("passed", "of the processor")):
+            old, new = (statistics.median(run[side][number] for run in runs) for side in (0, 1))
+            print(f"  {old:.3f} s {what} before, {new:.3f} s now ({new / old - 1:+.0%})")
+
+
+def measured(command: List[str]) -> Tuple[float, float]:
+    """Seconds that one run took, and seconds of the processor."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, _, usage = os.wait4(process.pid, 0)
+    process.returncode = 0
+    return time.perf_counter() - start, usage.ru_utime + usage.ru_stime
 
 
 def show(name: str, command: List[str], runs: int, limit: float) -> None:

@@ -322,8 +322,8 @@ def sweep(registry: str, url: str, cache: str, processes: int, scheduler: str) -
     """Trials of everything that is planned; statuses with their number."""
     from audacitorch.registry.executors import Disk, cluster_or_processes
     from audacitorch.registry.folder import RegistryFolder
+    from audacitorch.registry.jobs import Setting
     from audacitorch.registry.testing import run_trials
-    from audacitorch.registry.trials import Setting
 
     engine = cluster_or_processes(scheduler, processes)
     try:

@@ -24,7 +24,7 @@ PROGRAM = [sys.executable, "-m", "audacitorch"]
 RATE, MODEL_RATE = 44100, 16000
 BARE = """
 import sys, torch
-from audacitorch.hosts.resampling import resample
+from audacitorch.hosts.audio import resample
 model = torch.jit.load(sys.argv[1]).eval()
 track, rate, left = int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 blocks = {}

@@ -22,8 +22,7 @@ from audacitorch.facts import Archive
 from audacitorch.hosts import HOSTS
 from audacitorch.http.transport import Transport
 from audacitorch.hub.failures import HubError
-from audacitorch.hub.model_listing import list_models
-from audacitorch.hub.repos import RepoDetails
+from audacitorch.hub.repos import RepoDetails, list_models
 from audacitorch.repo.jsontext import JsonTextError, parse
 from audacitorch.repo.metadata_file import read_metadata
 from audacitorch.repo.readme import read_card

@@ -15,13 +15,12 @@ from typing import Any, Dict, Iterator, List
 import pytest
 
 from audacitorch.hub import Hub
-from audacitorch.registry import examine, executors, testing, trial_results
+from audacitorch.registry import examine, executors, testing
 from audacitorch.registry.executors import Disk, Processes, Stopped, sweep
 from audacitorch.registry.isolation import ProcessEnded, Worker
-from audacitorch.registry.jobs import Job
+from audacitorch.registry.jobs import Job, Setting
 from audacitorch.registry.status import status
 from audacitorch.registry.testing import merge, run_trials
-from audacitorch.registry.trials import Setting
 from tests.hub import LocalHub
 from tests.registry.bad_repos import hostile, slow_or_done
 from tests.registry.test_sweeps import job
@@ -161,8 +160,8 @@ class TestSweeps:
         done = run_trials(world.folder, Processes(2, 600.0), setting, Disk(1 << 30), START, keep=kept, deadline=8.0)
         assert "the time is up" in done.stopped
         assert done.exit_status == 3
-        assert [result["id"] for result in trial_results.saved(kept)] == ["ann/effect"]
-        merge(world.folder, trial_results.saved(kept), START)
+        assert [result["id"] for result in testing.saved(kept)] == ["ann/effect"]
+        merge(world.folder, testing.saved(kept), START)
         assert "ann/effect" in dict(status(world.folder).untested)
 
     def test_a_job_that_holds_the_interpreters_lock_is_ended(self) -> None:
@@ -172,8 +171,7 @@ class TestSweeps:
         assert "took longer than 1 seconds" in result["error"]
 
     def test_the_download_is_within_the_timeout(self, world: World, tmp_path: Path, local_hub: LocalHub) -> None:
-        from audacitorch.registry.jobs import plan
-        from audacitorch.registry.trials import do
+        from audacitorch.registry.jobs import do, plan
 
         world.add("ann/effect")
         world.refresh()

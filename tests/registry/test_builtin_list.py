@@ -17,7 +17,7 @@ from audacitorch.registry.builtin import BuiltIn, read_builtin, with_entry, with
 from audacitorch.registry.builtin_list import QUARANTINED, WAITING, TooManyRemovals
 from audacitorch.registry.files import RegistryError
 from audacitorch.registry.folder import RegistryFolder
-from audacitorch.registry.publish import publish
+from audacitorch.registry.publication import publish
 from tests.registry.world import SCHEMA, World, model_files
 
 LIST_REPO = "curators/audacity-models"

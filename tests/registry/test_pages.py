@@ -15,7 +15,7 @@ import pytest
 from audacitorch.github import GitHub
 from audacitorch.registry.builtin_list import builtin_states
 from audacitorch.registry.issues import LABEL, keep_issues
-from audacitorch.registry.site import write_site
+from audacitorch.registry.publication import write_site
 from audacitorch.registry.status import render_markdown, render_text, status
 from tests.github import LocalGitHub
 from tests.registry.world import World, model_files

@@ -13,14 +13,20 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
-from audacitorch.registry import trial_results
-from audacitorch.registry.cluster import Cluster, SchedulerUnreachable, shares
-from audacitorch.registry.executors import Disk, Processes, cluster_or_processes, sweep
+from audacitorch.registry import testing
+from audacitorch.registry.executors import (
+    Cluster,
+    Disk,
+    Processes,
+    SchedulerUnreachable,
+    cluster_or_processes,
+    shares,
+    sweep,
+)
 from audacitorch.registry.files import RegistryError, in_use, owned
 from audacitorch.registry.isolation import Share, take
-from audacitorch.registry.jobs import Job, Shard, matrix, plan
+from audacitorch.registry.jobs import Job, Setting, Shard, do, matrix, plan
 from audacitorch.registry.testing import merge, run_trials
-from audacitorch.registry.trials import Setting, do
 from tests.registry.world import START, World, model_files
 
 
@@ -91,9 +97,9 @@ class TestPlan:
         assert [one.id for one in plan(world.folder)] == ["ann/effect"]
         world.try_out("ann/effect", "load-error")
         assert plan(world.folder) == []
-        assert trial_results.share(world.folder, START) == 1
+        assert testing.share(world.folder, START) == 1
         assert world.status("bob/copy") == "incompatible"
-        assert trial_results.share(world.folder, START) == 0
+        assert testing.share(world.folder, START) == 0
 
     def test_shards_share_the_jobs_out_and_leave_none(self) -> None:
         jobs = [job(number) for number in range(50)]
@@ -171,19 +177,19 @@ class TestResults:
         return world
 
     def test_a_result_is_kept_and_merged_once(self, one: World, tmp_path: Path) -> None:
-        trial_results.save(tmp_path / "kept", one.result("ann/effect"))
-        done = merge(one.folder, trial_results.saved(tmp_path / "kept"), START)
+        testing.save(tmp_path / "kept", one.result("ann/effect"))
+        done = merge(one.folder, testing.saved(tmp_path / "kept"), START)
         assert (done.statuses, done.exit_status) == ({"ann/effect": "compatible with both hosts"}, 0)
         before = one.tree()
-        merge(one.folder, trial_results.saved(tmp_path / "kept"), START)
+        merge(one.folder, testing.saved(tmp_path / "kept"), START)
         assert one.tree() == before
 
     def test_a_result_of_what_has_changed_since_is_not_applied(self, one: World) -> None:
         result = one.result("ann/effect")
         one.commit("ann/effect", model_files(3))
         one.refresh(hours=1)
-        with pytest.raises(trial_results.NotApplied, match="has changed since"):
-            trial_results.apply(one.folder, result, START)
+        with pytest.raises(testing.NotApplied, match="has changed since"):
+            testing.apply(one.folder, result, START)
 
     def test_a_trial_that_could_not_be_made_is_nobodys_fault(self, one: World) -> None:
         before = one.tree()
@@ -217,7 +223,7 @@ class TestResults:
         kept.mkdir()
         (kept / "x.json").write_text("[")
         (kept / "y.json").write_text("[]")
-        assert len(merge(one.folder, trial_results.saved(kept), START).failures) == 2
+        assert len(merge(one.folder, testing.saved(kept), START).failures) == 2
 
 
 class TestDownloads:

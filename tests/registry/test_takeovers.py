@@ -10,10 +10,9 @@ import pytest
 from audacitorch.github import GitHub
 from audacitorch.registry.builtin_list import LISTED, QUARANTINED, builtin_states, held_removals
 from audacitorch.registry.issues import keep_issues
-from audacitorch.registry.jobs import plan
+from audacitorch.registry.jobs import Setting, do, plan
 from audacitorch.registry.status import render_text, status
 from audacitorch.registry.testing import merge
-from audacitorch.registry.trials import Setting, do
 from tests.github import LocalGitHub
 from tests.hub import HubRepo
 from tests.registry.test_builtin_list import good_models

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from audacitorch.findings import Finding
 from audacitorch.hosts import HOSTS, Host
 from audacitorch.hub import Hub
-from audacitorch.registry import trial_results
+from audacitorch.registry import testing
 from audacitorch.registry.builtin_list import ListUpdate, curate
 from audacitorch.registry.folder import VOLATILE, RegistryFolder
 from audacitorch.registry.model_record import ModelRecord
@@ -85,9 +85,7 @@ class World:
 
     def try_out(self, repo_id: str, *errors: str, hours: float = 0, hosts: Tuple[Host, ...] = HOSTS) -> ModelRecord:
         """Give a record the result of a trial, which found these errors."""
-        return trial_results.apply(
-            self.folder, self.result(repo_id, *errors, hosts=hosts), START + timedelta(hours=hours)
-        )
+        return testing.apply(self.folder, self.result(repo_id, *errors, hosts=hosts), START + timedelta(hours=hours))
 
     def result(self, repo_id: str, *errors: str, hosts: Tuple[Host, ...] = HOSTS) -> Dict[str, Any]:
         """The result of a trial of what is there now."""
