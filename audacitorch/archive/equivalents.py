@@ -221,13 +221,20 @@ def rewritten_operators() -> frozenset[str]:
     return frozenset((*NEWER_ARGUMENTS, *RENAMED, *(operator for _, operator in _by_purpose())))
 
 
-def would_fix(archive: Archive) -> bool:
-    """Whether a backport would leave nothing that 1.9.0 does not take, as far as calls and types tell.
+_HARD_DTYPES = frozenset(("float16", "bfloat16"))
 
-    Values are not looked at: an argument that came later may have one for which no way is known.
+
+def would_fix(archive: Archive) -> bool:
+    """Whether a backport is likely to leave nothing that 1.9.0 does not take: as far as calls, types and dtypes tell.
+
+    False where something surely or possibly stays: a dtype of half precision, a union, which can only be rewritten
+    where the types of calls are known. Values are not looked at: an argument that came later may have one for which no
+    way is known.
     """
+    if any(kind in _HARD_DTYPES or kind.endswith("Storage") for kind in archive.dtypes):
+        return False
     calls = all(_would_fix_call(call, archive.format_version) for call in archive.calls)
-    known = schemas.type_names() | schemas.custom_classes() | {"Union", "Capsule", RECORD}
+    known = schemas.type_names() | schemas.custom_classes() | {"Capsule", RECORD}
     return calls and all(used.name in known or not _is_foreign(used.name) for used in archive.types)
 
 

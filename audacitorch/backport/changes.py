@@ -132,13 +132,13 @@ class _Planner:
         own = (call.operator for call in self.archive.calls if call.operator.partition("::")[0] in schemas.namespaces())
         unknown = any(operator not in schemas.operators() for operator in own)
         if floors or unknown or (version or 0) > DEFAULT_HOST.newest_format or self.has_newer_debug():
-            return Exporter(True, floors)
+            return Exporter(True, floors, early=self.has_older_debug())
         small = [member for member in self.debug_members() if max(member.size, member.packed) <= _LARGEST_DEBUG]
         contents = (content for _, content in read_contents(self.file, small) if isinstance(content, bytes))
         newer = exporter.is_newer(contents)
         if newer and not self.has_hooks():  # frozen, or of PyTorch 1.7 or earlier, whose lines are not known
             newer = None
-        return Exporter(bool(newer), False, newer is not None)
+        return Exporter(bool(newer), False, newer is not None, early=bool(newer))
 
     def has_hooks(self) -> bool:
         """Whether modules have the attribute that they have since PyTorch 1.8."""
@@ -198,6 +198,10 @@ class _Planner:
             self.result.left_out.update(member.name for member in debug)
         if self.result.changes and not self.result.big_endian:
             self.result.left_out.update(self.below[path].name for path in _NOT_NEEDED if path in self.below)
+
+    def has_older_debug(self) -> bool:
+        """Whether there are debug members, all of the form that PyTorch had until 1.11."""
+        return bool(self.debug_members()) and not self.has_newer_debug()
 
     def has_newer_debug(self) -> bool:
         debug = self.debug_members()

@@ -41,13 +41,14 @@ class UnknownVersion(AudacitorchError):
 class Exporter:
     """What is certain about the PyTorch that wrote an archive.
 
-    ``newer`` than 1.9; ``floors``: ``floor_divide`` rounds down (1.13 or later). ``shown``: whether anything tells;
-    where nothing does, 1.9 is assumed.
+    ``newer`` than 1.9; ``floors``: ``floor_divide`` rounds down (1.13 or later); ``early``: newer, but before 1.12.
+    ``shown``: whether anything tells; where nothing does, 1.9 is assumed.
     """
 
     newer: bool
     floors: bool
     shown: bool = True
+    early: bool = False
 
 
 def of_version(version: str) -> Exporter:
@@ -60,7 +61,7 @@ def of_version(version: str) -> Exporter:
     if parts is None:
         raise UnknownVersion(f"{version!r} is not a version of PyTorch, such as 1.12.1")
     number = (int(parts[1]), int(parts[2]))
-    return Exporter(number >= (1, 10), number >= (1, 13))
+    return Exporter(number >= (1, 10), number >= (1, 13), early=(1, 10) <= number < (1, 12))
 
 
 def is_newer(debug: Iterable[bytes]) -> Optional[bool]:

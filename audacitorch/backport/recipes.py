@@ -16,6 +16,13 @@ from audacitorch.facts import Argument
 
 #: Without a dtype these fail in TorchScript under 1.9.0; newer versions take the default, float32, which is 6.
 _WINDOWS = frozenset(f"aten::{name}_window" for name in ("bartlett", "blackman", "hamming", "hann", "kaiser"))
+#: What newer versions do otherwise only since 1.12 or 1.13; before, they did what 1.9 does.
+_CHANGED_LATER = frozenset(
+    f"aten::{name}"
+    for name in (
+        "clamp", "clip", "clamp_min", "clamp_max", "cosine_similarity", "signbit", "log_sigmoid", "kl_div"
+    )
+)  # fmt: skip
 _FLOOR_DIVISIONS = {"aten::floor_divide": "divide", "aten::floor_divide_": "divide_"}
 _ISTFT = "by its last sample where it is neither centred nor has a length, if PyTorch 1.10 to 1.12 wrote the archive"
 _BEFORE_ARGUMENT = re.compile(r",\s*(?:\w+\s*=\s*)?")
@@ -95,7 +102,8 @@ class Recipes:
             yield Remark(line, site.operator, equivalents.DIFFERS[site.operator])
         if site.operator in _FLOOR_DIVISIONS and not self.exporter.floors and _fits_tensors(site):
             yield Remark(line, site.operator, "where a quotient is negative, if PyTorch 1.13 or later wrote it")
-        functions = equivalents.widening(site.operator) if site.operator.startswith("aten::") else ()
+        wider = site.operator.startswith("aten::") and self._does_more(site)
+        functions = equivalents.widening(site.operator) if wider else ()
         answers = [schemas.fits(equivalents.schema_of(name), site.arguments) for name in functions]
         if YES not in answers and MAYBE in answers:
             what = equivalents.functions()[functions[answers.index(MAYBE)]].about
@@ -135,7 +143,7 @@ class Recipes:
 
     def _widened(self, site: Site) -> Optional[Change]:
         """Only where the archive's PyTorch surely did more, and where the arguments' types are known."""
-        if not self.exporter.newer:
+        if not self._does_more(site):
             return None
         enough = YES if site.operator.startswith("aten::") else MAYBE
         for function in equivalents.widening(site.operator):
@@ -144,6 +152,10 @@ class Recipes:
                 about = equivalents.functions()[function].about
                 return Change(f"{site.operator}: a function that does what newer versions do ({about})", function)
         return None
+
+    def _does_more(self, site: Site) -> bool:
+        """Whether the archive's PyTorch surely did what the newest does."""
+        return self.exporter.newer and not (self.exporter.early and site.operator in _CHANGED_LATER)
 
     def _without_newer_arguments(self, site: Site) -> Optional[Change]:
         position, named = equivalents.POSITIONS.get(site.operator, (-1, ""))

@@ -51,15 +51,13 @@ def _instead(operator: str, fixes_all: bool) -> Optional[str]:
     advice = schemas.advice().get(operator)
     if operator not in rewritten_operators():
         return None if advice is None else f"Instead, {advice}."
-    what = (
-        "every call of this model that 1.9.0 does not take" if fixes_all else "such calls, but not all of this model's"
-    )
-    backport = f"run 'audacitorch backport', which rewrites {what} (docs/backport.md)"
+    likely = "probably all of this model's" if fixes_all else "maybe not all of this model's"
+    backport = f"run 'audacitorch backport', which rewrites such calls, {likely}, and names what is left"
     return f"R{backport[1:]}." if advice is None else f"Instead, {advice}; or {backport}."
 
 
 def _backport_fixes_all(archive: Archive) -> bool:
-    """Whether a backport would do away with every finding of this kind."""
+    """Whether a backport probably fixes every finding of this kind."""
     from audacitorch.archive.equivalents import would_fix
 
     return would_fix(archive)

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from audacitorch.archive.equivalents import DIFFERS, functions, rewritten_operators
 
 ROOT = Path(__file__).parents[2]
@@ -14,12 +16,13 @@ NEWER = json.loads((ROOT / "tests" / "data" / "backport" / "newer-operators.json
 PAGE = (ROOT / "docs" / "backport.md").read_text(encoding="utf-8")
 
 
-def test_the_tables_are_fresh() -> None:
+@pytest.mark.parametrize(("name", "function"), [("backport.md", "page"), ("exporting.md", "advice_page")])
+def test_the_tables_are_fresh(name: str, function: str) -> None:
     """``scripts/make-backport-table`` makes them so."""
-    program = "import sys; from runpy import run_path; print(run_path(sys.argv[1])['page'](), end='')"
+    program = f"import sys; from runpy import run_path; print(run_path(sys.argv[1])['{function}'](), end='')"
     script = str(ROOT / "scripts" / "make-backport-table")
     done = subprocess.run([sys.executable, "-c", program, script], capture_output=True, text=True, check=True)
-    assert done.stdout == PAGE
+    assert done.stdout == (ROOT / "docs" / name).read_text(encoding="utf-8")
 
 
 def test_every_newer_operator_is_in_the_page() -> None:

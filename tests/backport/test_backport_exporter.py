@@ -42,6 +42,13 @@ def test_an_archive_that_shows_nothing_is_one_of_1_9_and_that_is_told(
     assert main([*words, "--exported-by", "newest"]) == 2
 
 
+@pytest.mark.parametrize(("version", "changed"), [("1.9.1", False), ("1.10.2", False), ("1.13.1", True)])
+def test_what_changed_in_1_13_is_not_changed_for_earlier_exporters(tmp_path: Path, version: str, changed: bool) -> None:
+    code = MODULE.format(body="y = torch.signbit(x)")
+    (tmp_path / "model.pt").write_bytes(packed({"code/__torch__.py": code}))
+    assert backport(tmp_path / "model.pt", tmp_path / "out.pt", exported_by=version).changed == changed
+
+
 def test_an_operator_that_nobody_knows_shows_nothing(tmp_path: Path) -> None:
     code = MODULE.format(body="y = torch.avg_pool1d(ops.own.f(x), [2])")
     (tmp_path / "model.pt").write_bytes(packed({"code/__torch__.py": code}))
@@ -52,7 +59,8 @@ def test_an_operator_that_nobody_knows_shows_nothing(tmp_path: Path) -> None:
     ("version", "exporter"),
     [
         ("1.9.0", Exporter(False, False)),
-        ("1.10", Exporter(True, False)),
+        ("1.10", Exporter(True, False, early=True)),
+        ("1.12.1", Exporter(True, False)),
         ("1.13.1", Exporter(True, True)),
         ("2.13.0a0+git1234", Exporter(True, True)),
     ],
