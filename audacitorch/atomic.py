@@ -16,12 +16,15 @@ UNFINISHED = ".tmp"
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A new file that takes the place of ``path`` when the block ends well, and is deleted when it does not.
 
+    The stream's ``name`` is the new file's path until then.
+
     Raises:
         OSError: the file can't be written; what was there is untouched.
     """
     handle, unfinished = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=UNFINISHED, dir=path.parent)
     try:
-        with open(handle, "wb") as stream:
+        os.close(handle)
+        with open(unfinished, "wb") as stream:
             yield stream
         os.chmod(unfinished, 0o644)
         os.replace(unfinished, path)

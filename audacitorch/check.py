@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, Optional, Tuple, Union
 
 from audacitorch.errors import AudacitorchError
-from audacitorch.facts import Archive, Card, Facts, Metadata, Unavailable
+from audacitorch.facts import METADATA, MODEL, README, Archive, Card, Facts, Metadata, Unavailable
 from audacitorch.findings import CouldNotRun
 from audacitorch.hosts import DEFAULT_HOST, Host
 from audacitorch.repo.digest import Digest
-from audacitorch.repo.model_repo import METADATA, MODEL, README, FolderRepo, TargetError
+from audacitorch.repo.model_repo import FolderRepo, TargetError
 from audacitorch.report.model import Report, Target
 from audacitorch.time_limit import time_limit
 from audacitorch.trial.plan import DEFAULT_MEMORY_BYTES, DEFAULT_TIMEOUT_SECONDS

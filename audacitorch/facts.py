@@ -19,6 +19,12 @@ def _empty() -> Mapping[str, Any]:
     return MappingProxyType({})
 
 
+#: The files of a model repo: the model, its card's metadata, the page on the Hub.
+MODEL = "model.pt"
+METADATA = "metadata.json"
+README = "README.md"
+
+
 @dataclass(frozen=True)
 class Unavailable:
     """A fact that could not be had, with the reason as a clause: "model.pt is missing"."""

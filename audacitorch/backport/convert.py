@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Dict, Iterator, List, Mapping, Optional, Tuple
 
+from audacitorch import atomic
 from audacitorch.archive import read_archive
 from audacitorch.archive.layout import NotAZip, read_layout
 from audacitorch.archive.members import Member, MemberError
@@ -107,16 +107,13 @@ def _convert(file: BinaryIO, size: int, model: Path, output: Path, exporter: Opt
         plan = make_plan(file, archive, members, exporter)
         made = [folder for folder in (output.parent, *output.parent.parents) if not folder.exists()]
         output.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".backport-", dir=output.parent)
         try:
-            with open(handle, "wb") as written:
+            with atomic.replacing(output) as written:
                 _write(file, members, plan, written)
-            judged = _judge(Path(name), plan)
-            remaining = (*judged, *_refused(plan, any(found.rule == "weights-dtype" for found in judged)))
-            os.chmod(name, 0o644)
-            os.replace(name, output)
+                written.flush()
+                judged = _judge(Path(written.name), plan)
+                remaining = (*judged, *_refused(plan, any(found.rule == "weights-dtype" for found in judged)))
         except BaseException:
-            os.unlink(name)
             for folder in made:
                 folder.rmdir()
             raise

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator, Mapping, Optional
 
+from audacitorch.facts import MODEL
+from audacitorch.safetext import visible
+
 if TYPE_CHECKING:
     from audacitorch.backport import Backported
 
@@ -78,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
         if proved:
             paths.original.unlink()
         else:
-            print(f"The model as it was is {_visible(paths.original)}: it stays until the result was run.")
+            print(f"The model as it was is {visible(paths.original)}: it stays until the result was run.")
     return int(bool(result.remaining) or proved is False)
 
 
@@ -86,9 +89,9 @@ def _paths(arguments: argparse.Namespace) -> _Paths:
     from audacitorch.backport import BackportError
 
     target: Path = arguments.target
-    model = target / "model.pt" if target.is_dir() else target
+    model = target / MODEL if target.is_dir() else target
     if not arguments.in_place:
-        return _Paths(model, arguments.output / "model.pt" if target.is_dir() else arguments.output)
+        return _Paths(model, arguments.output / MODEL if target.is_dir() else arguments.output)
     original = model.with_name(f"{model.name}.orig")
     if os.path.lexists(original):
         raise BackportError(f"{original} is there already, from an earlier call: move one of the two away")
@@ -126,19 +129,19 @@ def _prove(original: Path, written: Path, arguments: argparse.Namespace) -> Opti
         return None
     result = proof.run(written, python)
     if result.failure:
-        print(f"Torch {result.torch or '1.9.0'} does not run the result: {_visible(result.failure)}.")
+        print(f"Torch {result.torch or '1.9.0'} does not run the result: {visible(result.failure)}.")
         return False
     inputs = f"{result.usable} of {len(result.given)} inputs"
     print(f"Run under Torch {result.torch}: it loads, and gives a result for {inputs}.")
     if arguments.verify_with is None:
         if not result.usable:
-            print(f"  It raises: {_visible(result.given[0].error)}")
+            print(f"  It raises: {visible(result.given[0].error)}")
         print("The numbers were not compared: --verify-with PYTHON does, with the PyTorch that exported the model.")
         return bool(result.usable) or None
     before = proof.run(original, arguments.verify_with)
     if before.failure or not before.usable:
         reason = before.failure or f"it raises: {before.given[0].error}" if before.given else before.failure
-        print(f"PyTorch {before.torch} gives no result to compare with: {_visible(reason)}.")
+        print(f"PyTorch {before.torch} gives no result to compare with: {visible(reason)}.")
         return None
     print(f"Compared with PyTorch {before.torch}, which gives a result for {before.usable} inputs:")
     return _compare(before, result)
@@ -152,21 +155,15 @@ def _compare(before: object, result: object) -> bool:
         kind = "mono" if one.channels == 1 else "stereo"
         numbers = f"RMS of the difference {one.rms:.2g}, greatest {one.greatest:.2g}, peak {one.peak:.2g}"
         verdict = "" if one.agrees else ": DIFFERS"
-        print(f"  {kind}, {one.samples:,} sample{'s' * (one.samples != 1)}: {_visible(one.clause) or numbers}{verdict}")
+        print(f"  {kind}, {one.samples:,} sample{'s' * (one.samples != 1)}: {visible(one.clause) or numbers}{verdict}")
         agree = agree and one.agrees
     return agree
-
-
-def _visible(text: object) -> str:
-    from audacitorch.report.escape import visible
-
-    return visible(str(text))
 
 
 def _lines(result: Backported, output: Path) -> Iterator[str]:
     from audacitorch.report.escape import without_commands
 
-    shown = _visible(output)
+    shown = visible(output)
     origin = f" It is from {result.producer}." if result.producer else ""
     if not result.changed:
         yield without_commands(f"There is nothing to do for Torch 1.9.0: {shown} is a copy.{origin}")
@@ -179,25 +176,25 @@ def _lines(result: Backported, output: Path) -> Iterator[str]:
     if result.differences:
         yield f"Results may differ here ({len(result.differences)}):"
         for difference in result.differences[:_MOST_SHOWN]:
-            yield without_commands(f"  {_visible(difference.message)}")
+            yield without_commands(f"  {visible(difference.message)}")
         if len(result.differences) > _MOST_SHOWN:
             yield f"  and {len(result.differences) - _MOST_SHOWN} more"
     if result.doubtful:
         operators = ", ".join(result.doubtful[:_MOST_SHOWN])
         yield "The archive does not show whether PyTorch 1.9 or one of 1.10 to 1.12 wrote it; 1.9 is assumed."
-        yield f"If it is a later one's, add --exported-by VERSION, as these do more there: {_visible(operators)}."
+        yield f"If it is a later one's, add --exported-by VERSION, as these do more there: {visible(operators)}."
     if not result.remaining:
         yield "Torch 1.9.0 knows every operator that is left."
         return
     yield f"Torch 1.9.0 can't take this ({len(result.remaining)}):"
     for found in result.remaining[:_MOST_SHOWN]:
-        yield without_commands(f"  {found.rule}: {_visible(found.message)}")
+        yield without_commands(f"  {found.rule}: {visible(found.message)}")
         if "audacitorch backport" not in found.hint:  # which was just done
-            yield without_commands(f"    {_visible(found.hint)}")
+            yield without_commands(f"    {visible(found.hint)}")
     if len(result.remaining) > _MOST_SHOWN:
         yield f"  and {len(result.remaining) - _MOST_SHOWN} more"
 
 
 def _counted(changes: Mapping[str, int]) -> Iterator[str]:
     for what, count in sorted(changes.items()):
-        yield f"  {count:>4} × {_visible(what)}"
+        yield f"  {count:>4} × {visible(what)}"

@@ -18,6 +18,7 @@ from audacitorch.commands.options import (
     positive_integer,
     seconds_above_zero,
 )
+from audacitorch.safetext import visible
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -258,7 +259,7 @@ def _tell_list(done: ListUpdate, tell: bool) -> None:
         print(f"on the list: {name}")
     for name in done.removed:
         why = next((one.reason for one in done.builtin_states if name in (one.named, one.id)), "")
-        print(f"off the list: {name}{f': {_visible(why)}' if why else ''}")
+        print(f"off the list: {name}{f': {visible(why)}' if why else ''}")
     if tell and not (done.added or done.removed):
         print("the list has not changed")
 
@@ -271,7 +272,7 @@ def _upload(arguments: argparse.Namespace, folder: RegistryFolder) -> None:
     token: Optional[str] = token_from(None)
     with Hub(arguments.endpoint, token if token is not None else False) as hub:
         commit = publish(folder, hub, arguments.publish, token, confirmed=arguments.confirm_removals)
-    print(f"published: {_visible(commit)}" if commit else f"{arguments.publish} has this list already")
+    print(f"published: {visible(commit)}" if commit else f"{arguments.publish} has this list already")
 
 
 def _site(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime) -> int:
@@ -283,10 +284,4 @@ def _site(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetim
 
 
 def _say(text: str) -> None:
-    print(f"audacitorch: {_visible(text)}", file=sys.stderr)
-
-
-def _visible(text: str) -> str:
-    from audacitorch.report.escape import visible
-
-    return visible(text)
+    print(f"audacitorch: {visible(text)}", file=sys.stderr)

@@ -18,6 +18,7 @@ from audacitorch.findings import ERROR
 from audacitorch.hosts import HOSTS, host_named
 from audacitorch.hosts.tracks import SAMPLE_FORMATS, tracks_of
 from audacitorch.repo.target import opened_repo
+from audacitorch.safetext import visible
 
 if TYPE_CHECKING:
     from audacitorch.render import Renderer, Rendering
@@ -86,11 +87,11 @@ def _terminate(number: int, frame: object) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from audacitorch.check import Options, check
+    from audacitorch.facts import METADATA, MODEL
     from audacitorch.render import Renderer
     from audacitorch.render.conversation import started_early
     from audacitorch.render.staging import Outputs
     from audacitorch.repo.metadata_file import MAX_BYTES, read_metadata
-    from audacitorch.repo.model_repo import METADATA, MODEL
     from audacitorch.trial.session import worker_starter
 
     jobs = jobs_for(arguments.audio, arguments.output)
@@ -274,23 +275,17 @@ def _show(job: _Job) -> None:
     several = len(job.renderings) > 1
     for rendering in job.renderings:
         for path in rendering.written:
-            print(_visible(path))
+            print(visible(path))
         for told in [*rendering.notes, *rendering.failures]:
             _say(f"{job.audio}: {told}")
         if rendering.failed > len(rendering.failures):
             _say(f"{job.audio}: {rendering.failed - len(rendering.failures):,} more blocks failed.")
         name = f"{rendering.track.name} ({rendering.host.title})" if several else str(job.audio)
-        print(_visible(f"{name}: {rendering.summary()}"))
+        print(visible(f"{name}: {rendering.summary()}"))
 
 
 def _say(text: str) -> None:
-    print(f"audacitorch: {_visible(text)}", file=sys.stderr)
-
-
-def _visible(text: object) -> str:
-    from audacitorch.report.escape import visible
-
-    return visible(text)
+    print(f"audacitorch: {visible(text)}", file=sys.stderr)
 
 
 def _time(text: str) -> float:

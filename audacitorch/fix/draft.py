@@ -8,8 +8,9 @@ import shutil
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional
 
+from audacitorch.facts import METADATA, MODEL, README
 from audacitorch.fix.file_fixes import misplaced
-from audacitorch.repo.model_repo import METADATA, MODEL, README, FolderRepo, TargetError
+from audacitorch.repo.model_repo import FolderRepo, TargetError
 
 ATTRIBUTES = ".gitattributes"
 #: The files that remedies may write, besides model.pt.

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Dict, Optional
 
-from audacitorch.repo.model_repo import METADATA, MODEL, README
+from audacitorch.facts import METADATA, MODEL, README
 from audacitorch.repo.readme import read_card
 
 TAG = "audacity"

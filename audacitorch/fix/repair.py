@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Callable, Dict, List, NoReturn, Optional, Tuple
 
 from audacitorch.check import Options, check
+from audacitorch.facts import METADATA, MODEL, README
 from audacitorch.findings import Finding
 from audacitorch.fix.draft import ATTRIBUTES, Draft
 from audacitorch.fix.file_fixes import fixed_attributes, fixed_readme
 from audacitorch.fix.metadata_fixes import dump, fix_fields, fixed_encoding, fixed_syntax
 from audacitorch.hosts import ANALYZER, EFFECT
 from audacitorch.repo.metadata_file import read_metadata
-from audacitorch.repo.model_repo import METADATA, MODEL, README, FolderRepo
+from audacitorch.repo.model_repo import FolderRepo
 from audacitorch.rules.archive import CONVERTING
 
 #: Changes the draft by what a rule found in it; says whether anything changed.

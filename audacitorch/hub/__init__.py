@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import ContextManager, Dict, List, Mapping, Optional, Union
 
-from audacitorch.facts import Repo, RepoFile
+from audacitorch.facts import METADATA, MODEL, README, Repo, RepoFile
 from audacitorch.http import one_line
 from audacitorch.hub.api import DEFAULT_REVISION, Hub
 from audacitorch.hub.download import Download, Progress
@@ -22,7 +22,7 @@ __all__ = ["Hub", "HubError", "HubFile", "HubUnreachable", "RepoDetails", "Targe
 
 #: The files that a check reads, with the most bytes that it takes of each. A larger file stays on the Hub: its size
 #: alone is the finding.
-WANTED: Mapping[str, int] = {"metadata.json": 1 << 24, "README.md": 1 << 24, "model.pt": (1 << 31) - 1}
+WANTED: Mapping[str, int] = {METADATA: 1 << 24, README: 1 << 24, MODEL: (1 << 31) - 1}
 
 
 def fetch(

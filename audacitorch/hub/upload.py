@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator, Optional, Sequence, Union
 
+from audacitorch.facts import METADATA, MODEL, README
 from audacitorch.hub.api import Hub, endpoint_from, token_from
 from audacitorch.hub.failures import AccessDenied, HubUnreachable
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-MODEL = "model.pt"
 ATTRIBUTES = ".gitattributes"
 #: What a model repo on the Hub is made of, where the folder has it.
-FILES = (MODEL, "metadata.json", "README.md", ATTRIBUTES, "LICENSE", "LICENSE.md", "LICENSE.txt")
+FILES = (MODEL, METADATA, README, ATTRIBUTES, "LICENSE", "LICENSE.md", "LICENSE.txt")
 _LFS_RULE = b"*.pt filter=lfs diff=lfs merge=lfs -text\n"
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Union
 
-from audacitorch.facts import Facts, Repo, RepoFile, Unavailable
+from audacitorch.facts import METADATA, MODEL, README, Facts, Repo, RepoFile, Unavailable
 from audacitorch.http.retries import limited
 from audacitorch.hub import Hub, HubFile, RepoDetails
 from audacitorch.hub.failures import DamagedDownload, RangeLimit, RangesRefused, TargetUnreadable
@@ -20,7 +20,6 @@ from audacitorch.registry.sightings import ListedRepo
 from audacitorch.registry.statuses import UNREACHABLE
 from audacitorch.version import __version__
 
-MODEL, METADATA, README = "model.pt", "metadata.json", "README.md"
 #: Files of a repo that a record keeps; those that Audacity reads come first.
 MOST_FILES = 200
 #: What reading an archive's code may cost: two requests for the first range, one for each other. An archive that

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
+from audacitorch.facts import METADATA, MODEL
 from audacitorch.hosts import HOSTS
 from audacitorch.registry.builtin import read_builtin
 from audacitorch.registry.builtin_list import builtin_keys
@@ -102,7 +103,7 @@ def plan(folder: RegistryFolder) -> List[Job]:
         if tested(record):
             done.add(content)
         elif content not in jobs or content in first:
-            size = sum(record.files[name]["size"] or 0 for name in ("model.pt", "metadata.json"))
+            size = sum(record.files[name]["size"] or 0 for name in (MODEL, METADATA))
             jobs[content] = Job(record.id, record.key, str(record.revision), content, size)
     left = sorted((job for content, job in jobs.items() if content not in done), key=lambda job: (-job.size, job.id))
     turns: Counter[str] = Counter()
@@ -186,7 +187,7 @@ def _do(job: Job, setting: Setting, folder: Path) -> Dict[str, Any]:
         return _failed(job, str(error))
     options = Options(hosts=HOSTS, timeout_seconds=setting.timeout_seconds, memory_bytes=setting.memory_bytes)
     try:
-        model = facts.files.get("model.pt")
+        model = facts.files.get(MODEL)
         if model is None or model.sha256 is None or (model.lfs and model.sha256 != job.content[0]):
             return _failed(job, "the Hub gave another model.pt than the one that was recorded")
         report = check(FolderRepo(folder, facts), options, worker_starter(setting.sandbox))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
+from audacitorch.facts import METADATA, MODEL
 from audacitorch.findings import ERROR
 from audacitorch.hosts import HOSTS, LIST_HOST, MENUS, Host
 from audacitorch.registry.shapes import SCHEMA_VERSION, require_record
@@ -24,7 +25,6 @@ from audacitorch.version import __version__
 
 #: Events that a record remembers; the oldest are forgotten.
 MOST_EVENTS = 50
-_MODEL, _METADATA = "model.pt", "metadata.json"
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class ModelRecord:
     def content(self) -> Optional[Dict[str, str]]:
         """The hashes of the two files that decide how a model behaves; None where one of them is not known."""
         hashes = {}
-        for name, key in ((_MODEL, "model"), (_METADATA, "metadata")):
+        for name, key in ((MODEL, "model"), (METADATA, "metadata")):
             known = self.files.get(name) or {}
             digest = known.get("sha256") or known.get("git_sha1")
             if not digest:
@@ -102,7 +102,7 @@ class ModelRecord:
     @property
     def judged_status(self) -> str:
         """The status that files and findings give a repo which is there and can be read."""
-        if _MODEL not in self.files or _METADATA not in self.files:
+        if MODEL not in self.files or METADATA not in self.files:
             return NOT_A_MODEL
         verdicts = set(self.hosts.values())
         return COMPATIBLE if PASS in verdicts else INCOMPATIBLE if verdicts == {FAIL} else UNTESTED
@@ -139,7 +139,7 @@ class ModelRecord:
 
     def _reason(self, status: str) -> str:
         if status == NOT_A_MODEL:
-            missing = [name for name in (_MODEL, _METADATA) if name not in self.files]
+            missing = [name for name in (MODEL, METADATA) if name not in self.files]
             return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
         if status != INCOMPATIBLE:
             return ""

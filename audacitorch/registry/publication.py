@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Iterator, List, Mapping, Optional, Tuple
 from urllib.parse import quote
 
+from audacitorch.facts import MODEL
 from audacitorch.hosts import HOSTS, LIST_HOST, MENUS
 from audacitorch.http import one_line
 from audacitorch.hub import Hub, RepoDetails
@@ -192,7 +193,7 @@ def _row(record: ModelRecord, stats: Any, one: Optional[BuiltInState]) -> Row:
     metadata, trial = record.metadata or {}, record.current_trial or {}
     short = metadata.get("short_description")
     likes = stats.get("likes") if isinstance(stats, dict) else 0
-    model = record.files.get("model.pt") or {}
+    model = record.files.get(MODEL) or {}
     return Row(
         id=record.id,
         link=f"{HUB}/{quote(record.id)}",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
+from audacitorch.facts import METADATA, MODEL, README
 from audacitorch.http import one_line
 from audacitorch.hub.repos import is_commit, repo_id_fault
 from audacitorch.registry.files import RegistryError, canonical, moment_of, read_json, timestamp, write
@@ -28,7 +29,7 @@ STATS_HINT = "delete it, the next refresh makes it again"
 #: Names that a look keeps of what the listing lacked.
 _MOST_LACKING = 50
 _LONGEST_LICENCE = 100
-_WANTED = ("model.pt", "metadata.json", "README.md")
+_WANTED = (MODEL, METADATA, README)
 
 
 class NotUnderstood(ValueError):
@@ -57,7 +58,7 @@ class ListedRepo:
     @property
     def may_be_model(self) -> bool:
         """Whether both files that a model needs are there, as far as is known."""
-        return self.names is None or ("model.pt" in self.names and "metadata.json" in self.names)
+        return self.names is None or (MODEL in self.names and METADATA in self.names)
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> ListedRepo:

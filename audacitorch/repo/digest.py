@@ -7,7 +7,8 @@ from contextlib import suppress
 from threading import Thread
 from typing import Optional
 
-from audacitorch.repo.model_repo import MODEL, FolderRepo, TargetError
+from audacitorch.facts import MODEL
+from audacitorch.repo.model_repo import FolderRepo, TargetError
 
 #: A static check promises half a second: it takes the hash of what can be read in a part of that.
 _LARGEST_HASHED_STATICALLY = 64 << 20

@@ -9,11 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Dict, Iterator, Optional
 
 from audacitorch.errors import AudacitorchError
-from audacitorch.facts import Repo, RepoFile
-
-MODEL = "model.pt"
-METADATA = "metadata.json"
-README = "README.md"
+from audacitorch.facts import METADATA, MODEL, README, Repo, RepoFile
 
 #: Names listed from the top folder, to find what was probably meant by a missing file.
 _MOST_NAMES = 2000

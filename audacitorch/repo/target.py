@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, List, Optional
 
-from audacitorch.repo.model_repo import METADATA, MODEL, FolderRepo, TargetError
+from audacitorch.facts import METADATA, MODEL
+from audacitorch.repo.model_repo import FolderRepo, TargetError
 from audacitorch.repo.provenance import read_facts
 
 #: A page of a repo on the Hub, as an address bar shows it.

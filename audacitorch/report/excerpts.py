@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, Tuple
 
+from audacitorch.facts import METADATA, README
 from audacitorch.findings import Finding
-from audacitorch.repo.model_repo import METADATA, README, FolderRepo, TargetError
+from audacitorch.repo.model_repo import FolderRepo, TargetError
 from audacitorch.report.escape import shorten
 
 #: Bytes of a file that are read for its lines, characters of a line, and lines in all.

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Iterator
 
 from audacitorch.archive.pickles import KNOWN_DTYPES
-from audacitorch.facts import Archive
+from audacitorch.facts import MODEL, Archive
 from audacitorch.findings import ERROR, FINE, WARNING, Problem
 from audacitorch.hosts import HOSTS, only_for
-from audacitorch.repo.model_repo import MODEL
 from audacitorch.rules import rule
 
 #: Operators by which code gives tensors a dtype of its own: a model of 64-bit weights may convert its input.

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import Dict, Iterator, List, Optional, Set, Tuple
 
-from audacitorch.facts import Metadata
+from audacitorch.facts import MODEL, Metadata
 from audacitorch.findings import ERROR, WARNING, Problem
 from audacitorch.hosts import ANALYZER
-from audacitorch.repo.model_repo import MODEL
 from audacitorch.rules import NotApplicable, rule
 from audacitorch.rules.causes import cause_of, common_cause, raised, source_of, told
 from audacitorch.trial.observations import (

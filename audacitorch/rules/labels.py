@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Iterator, List, Optional, Set, Tuple
 
-from audacitorch.facts import Metadata
+from audacitorch.facts import MODEL, Metadata
 from audacitorch.findings import ERROR, FINE, NOTE, WARNING, Problem
 from audacitorch.hosts import ANALYZER, EFFECT, HOSTS, INDICES, PROBABILITIES, by_host
-from audacitorch.repo.model_repo import MODEL
 from audacitorch.rules import NotApplicable, rule
 from audacitorch.rules.output import effect_type_of, judge_outputs, labels_of, outputs, require
 from audacitorch.trial.observations import Output, Pass, TensorFacts, TimestampFacts, Trial, where

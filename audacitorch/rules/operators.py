@@ -7,9 +7,8 @@ from typing import Dict, Iterator, List, Optional
 
 from audacitorch.archive import schemas
 from audacitorch.archive.names import CUSTOM_CLASSES
-from audacitorch.facts import Archive, Call, Setting, TypeName
+from audacitorch.facts import MODEL, Archive, Call, Setting, TypeName
 from audacitorch.findings import BECAUSE_OF, ERROR, WARNING, Problem
-from audacitorch.repo.model_repo import MODEL
 from audacitorch.rules import rule
 
 #: Searching for a near name takes milliseconds; a hostile archive may name thousands.

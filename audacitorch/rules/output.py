@@ -5,10 +5,9 @@ from __future__ import annotations
 from math import prod
 from typing import Callable, Iterator, List, Optional, Tuple
 
-from audacitorch.facts import Metadata
+from audacitorch.facts import MODEL, Metadata
 from audacitorch.findings import ERROR, WARNING, Problem
 from audacitorch.hosts import ANALYZER, EFFECT
-from audacitorch.repo.model_repo import MODEL
 from audacitorch.rules import NotApplicable, rule
 from audacitorch.rules.causes import common_cause
 from audacitorch.trial.observations import Output, Pass, Trial, failed_by_itself, too_short, where

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import Iterator
 
-from audacitorch.facts import Metadata
+from audacitorch.facts import MODEL, Metadata
 from audacitorch.findings import NOTE, WARNING, Problem
 from audacitorch.hosts import EFFECT
-from audacitorch.repo.model_repo import MODEL
 from audacitorch.rules import NotApplicable, rule
 from audacitorch.rules.output import outputs, require
 from audacitorch.trial.observations import TensorFacts, Trial

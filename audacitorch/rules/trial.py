@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Dict, Iterator, Optional
 
 from audacitorch.archive import schemas
-from audacitorch.facts import Archive
+from audacitorch.facts import MODEL, Archive
 from audacitorch.findings import ERROR, WARNING, Problem
-from audacitorch.repo.model_repo import MODEL
 from audacitorch.rules import rule
 from audacitorch.rules.causes import cause_of, told
 from audacitorch.rules.operators import behind, explains_the_load
