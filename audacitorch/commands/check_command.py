@@ -44,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--facts", type=Path, metavar="FILE", help="TARGET was fetched: what `fetch --facts` wrote")
     parser.add_argument(
+        "--page-data", type=Path, metavar="FILE", help="write what report.html shows beside report.json, as JSON"
+    )
+    parser.add_argument(
         "--outputs", type=Path, metavar="FILE", help="add verdict, errors, warnings, for GitHub's steps"
     )
     parser.add_argument("--static", action="store_true", help="do not run the model: files alone, in half a second")
@@ -82,6 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _run_one(target: str, options: Options, arguments: argparse.Namespace) -> int:
     report = _check(target, options, arguments, sys.stderr.isatty())
     failure = _write(report, target, arguments.report, arguments.outputs)
+    failure = _write_page_data(report, arguments.page_data) or failure
     _show(_render(report, target, arguments.format))
     if failure is not None:
         raise failure
@@ -134,7 +138,8 @@ def _run_many(targets: List[str], options: Options, arguments: argparse.Namespac
 
 
 def _require_for_many(arguments: argparse.Namespace) -> None:
-    for option, value in (("--facts", arguments.facts), ("--outputs", arguments.outputs)):
+    one = (("--facts", arguments.facts), ("--outputs", arguments.outputs), ("--page-data", arguments.page_data))
+    for option, value in one:
         if value is not None:
             raise ReportError(f"{option} is for one target")
     if arguments.format in ("html", "sarif"):
@@ -194,6 +199,20 @@ def _show(rendered: str) -> None:
         # What is left in the buffer would fail again when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise ReportError(f"the report can't be written to standard output: {error.strerror or error}") from error
+
+
+def _write_page_data(report: Report, file: Optional[Path]) -> Optional[ReportError]:
+    """Write what `python -m audacitorch.report --page-data` reads."""
+    if file is None:
+        return None
+    from audacitorch import atomic
+    from audacitorch.hear import page_data
+
+    try:
+        atomic.write(file, page_data.dumps(report.heard, dict(report.excerpts)))
+    except (OSError, ValueError) as error:
+        return ReportError(f"the page's data can't be written to {file}: {getattr(error, 'strerror', None) or error}")
+    return None
 
 
 def _write(report: Report, target: str, folder: Optional[Path], outputs: Optional[Path]) -> Optional[ReportError]:
