@@ -10,6 +10,7 @@ import io
 import time
 import zipfile
 from contextlib import suppress
+from dataclasses import replace
 from typing import Callable, Dict
 
 import pytest
@@ -17,10 +18,16 @@ import pytest
 from audacitorch.archive import read_archive
 from audacitorch.archive.pickles import Unreadable, describe
 from audacitorch.archive.sniff import sniff
+from audacitorch.findings import Finding
+from audacitorch.hosts import HOSTS
 from audacitorch.repo.jsontext import parse
 from audacitorch.repo.metadata_file import read_metadata
 from audacitorch.repo.readme import read_card
+from audacitorch.repo.violations import violations
+from audacitorch.report.formats import FORMATS, render
+from audacitorch.report.model import Report
 from tests.archive.zips import MODULE, packed
+from tests.report import samples
 
 pytestmark = pytest.mark.slow
 
@@ -205,3 +212,31 @@ def test_cards_are_read_in_linear_time(reader: str, atom: str) -> None:
         return run
 
     _assert_linear(f"{reader} {atom!a}", work)
+
+
+#: What each format escapes, and what its escapes are made of.
+RENDERED_ATOMS = ["<", "&a ", "|", "`", "[a](", "- a\n", "\0", "@a ", "::", "%0A"]
+
+
+@pytest.mark.parametrize("atom", RENDERED_ATOMS)
+@pytest.mark.parametrize("name", FORMATS)
+def test_reports_are_rendered_in_linear_time(name: str, atom: str) -> None:
+    """What a stranger wrote stands in a message, a hint, the details and the target's name."""
+    _assert_linear(f"{name} {atom!a}", lambda size: lambda: render(_report(atom * (size // len(atom.encode()))), name))
+
+
+@pytest.mark.parametrize("atom", [*TEXT_ATOMS, "a", "music "])
+def test_metadata_is_judged_in_linear_time(atom: str) -> None:
+    def work(size: int) -> Callable[[], object]:
+        text = atom * (size // len(atom.encode()))
+        items = [atom] * (size // 8)
+        fields = {"short_description": text, "tags": items, "labels": items, "domains": items, text: text}
+        return lambda: [list(violations(fields, host)) for host in HOSTS]
+
+    _assert_linear(repr(atom), work)
+
+
+def _report(text: str) -> Report:
+    finding = Finding("metadata-value", "error", HOSTS, text, text, "metadata.json", 3, {"value": text})
+    plain = samples.effect()
+    return replace(plain, target=replace(plain.target, id=text), findings=(finding,))
