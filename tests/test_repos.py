@@ -14,6 +14,7 @@ from audacitorch.check import Options, check
 from audacitorch.repo.model_repo import FolderRepo
 from audacitorch.report.model import Report
 from audacitorch.trial.session import worker_starter
+from tests import sentences
 
 REPOS = Path(__file__).parent / "repos"
 SLOW = ("endless-loop", "eats-memory", "slower-than-real-time")
@@ -62,6 +63,8 @@ def _key(finding: Dict[str, Any]) -> Tuple[Any, ...]:
 def test_a_repo_gives_exactly_its_findings(name: str, tmp_path: Path) -> None:
     report = checked(name, tmp_path)
     assert report.could_not_run == ()
+    said = [text for finding in report.findings for text in (finding.message, finding.hint)]
+    assert [fault for text in said for fault in sentences.faults(text)] == []
     found = sorted((_key(finding) for finding in report.to_json()["findings"]), key=repr)
     wanted = sorted((_key(finding) for finding in expect(name)["findings"]), key=repr)
     assert [key[:3] for key in found] == [key[:3] for key in wanted], found

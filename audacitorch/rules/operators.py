@@ -174,13 +174,13 @@ def file_access(archive: Archive) -> Iterator[Problem]:
         what = schemas.REACHES_OUT.get(call.operator)
         if what is not None:
             how = "calls" if call.called else "names"
-            message = f"{_place(call)}: the code {how} {call.operator}, which {what}."
+            message = f"{_place(call)}: The code {how} {call.operator}, which {what}."
             yield Problem(message, MODEL, details=_details(call))
     outside = tuple(f"{CUSTOM_CLASSES}{space}." for space in schemas.REACHES_OUT_CLASSES)
     for used in archive.types:
         if used.name.startswith(outside):
             name = used.name[len(CUSTOM_CLASSES) :]
-            message = f"{used.file}:{used.line}: the code uses {name}, which opens files or connections."
+            message = f"{used.file}:{used.line}: The code uses {name}, which opens files or connections."
             yield Problem(message, MODEL, details=_type_details(used))
     for operator in sorted(set(archive.compiled) - {call.operator for call in archive.calls}):
         what = schemas.REACHES_OUT.get(operator)
@@ -202,7 +202,7 @@ def _at(setting: Setting) -> Dict[str, object]:
 def device_in_code(archive: Archive) -> Iterator[Problem]:
     for setting in archive.settings:
         if setting.kind == "device" and setting.value.partition(":")[0] != "cpu":
-            message = f"{setting.file}:{setting.line}: the code uses the device {ascii(setting.value)[:60]}."
+            message = f"{setting.file}:{setting.line}: The code uses the device {ascii(setting.value)[:60]}."
             yield Problem(message, MODEL, details=_at(setting))
 
 
@@ -216,7 +216,9 @@ def device_in_code(archive: Archive) -> Iterator[Problem]:
 def training_mode(archive: Archive) -> Iterator[Problem]:
     for setting in archive.settings:
         if setting.kind == "training":
-            message = f"{setting.file}:{setting.line}: {setting.value} is called in training mode, even after eval()."
+            message = (
+                f"{setting.file}:{setting.line}: The model calls {setting.value} in training mode, even after eval()."
+            )
             yield Problem(message, MODEL, details=_at(setting))
 
 

@@ -13,6 +13,7 @@ from audacitorch.findings import ERROR, FINE, NOTE, SEVERITIES, WARNING
 from audacitorch.hosts import ALPHA, HOSTS, SPEC, Host, host_named
 from audacitorch.report.rules_doc import rules_markdown
 from audacitorch.rules import Rule, all_rules, rule
+from tests.sentences import faults
 
 ROOT = Path(__file__).parents[2]
 REPOS = ROOT / "tests" / "repos"
@@ -199,3 +200,24 @@ def test_no_rules_module_imports_torch() -> None:
     )
     counted = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert int(counted) == len(RULES)
+
+
+def test_reasons_and_hints_are_sentences_and_titles_are_not() -> None:
+    rules = all_rules().values()
+    said = [(rule.name, fault) for rule in rules for text in (rule.reason, rule.hint) for fault in faults(text)]
+    assert said == []
+    assert [rule.name for rule in rules if rule.title.endswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("the model raises.", "small letter"),
+        ("The model raises", "no full stop"),
+        ("The model raises..", "two full stops"),
+        ("code/__torch__.py:3: the code uses cuda.", "small letter"),
+    ],
+)
+def test_what_is_no_sentence_is_found(text: str, wrong: str) -> None:
+    (fault,) = faults(text)
+    assert wrong in fault
