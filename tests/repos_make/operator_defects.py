@@ -71,7 +71,7 @@ def _static() -> List[Fixture]:
         of("forward-of-two-tensors", modules.WantsTwoTensors(),
            error("forward-signature", message="wants 2 arguments, not one tensor: forward(x: Tensor, y: Tensor)")),
         of("moves-to-cuda", modules.MovesToCuda(), error("device-in-code", message="the device 'cuda:0'")),
-        of("drops-in-use", modules.DropsAlways(), warning("training-mode", message="The model calls dropout in training")),
+        of("drops-in-use", modules.DropsAlways(), warning("training-mode", message="calls dropout in training")),
         of("half-weights", modules.Scales(float16), error("weights-dtype", message="parameters are half (float16)")),
         of("double-weights", modules.Scales(float64), error("weights-dtype", message="are double (float64)")),
         of("quantized", modules.Quantizes(), warning("quantized", message="it calls quantized::add")),
