@@ -305,3 +305,21 @@ def test_public_cards_with_long_tags_and_template_texts_still_pass(tmp_path: Pat
 def test_nn_tilde_features_union_types_name_the_backport(tmp_path: Path) -> None:
     report = checked_fixture("type-that-came-later", tmp_path)
     assert any("audacitorch backport" in finding.hint for finding in report.findings)
+
+
+def test_steerable_nafx_GuitarLSTM_an_unbatched_layer_of_a_newer_export_names_the_backport() -> None:
+    from audacitorch.facts import Archive
+    from audacitorch.rules import all_rules
+    from audacitorch.trial.observations import FINISHED, Failure, Pass, Trial
+
+    said = "RuntimeError: Expected 3-dimensional input for 3-dimensional weight [1, 1, 9], but got 2-dimensional input"
+    failed = Pass("first", "noise", 1, 744, 2048, 1, failure=Failure("RuntimeError", said))
+    hints = {}
+    for producer in ("PyTorch 2.1 or newer", "PyTorch 1.4 to 2.x"):
+        archive = Archive("torchscript", producer=producer)
+        (problem,) = all_rules()["forward-error"].check(trial=Trial(FINISHED, passes=(failed,)), archive=archive)
+        hints[producer] = problem.hint
+    assert "since PyTorch 1.11" in hints["PyTorch 2.1 or newer"]
+    assert "audacitorch backport" in hints["PyTorch 2.1 or newer"]
+    assert "backport" not in hints["PyTorch 1.4 to 2.x"]
+    assert all("x.unsqueeze(0)" in hint for hint in hints.values())

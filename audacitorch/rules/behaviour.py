@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Dict, Iterator, List, Optional, Set, Tuple
 
-from audacitorch.facts import MODEL, Metadata
+from audacitorch.facts import MODEL, Archive, Metadata
 from audacitorch.findings import ERROR, WARNING, Problem
 from audacitorch.hosts import ANALYZER
 from audacitorch.rules import NotApplicable, rule
 from audacitorch.rules.causes import cause_of, common_cause, raised, source_of, told
+from audacitorch.rules.operators import is_newer
 from audacitorch.trial.observations import (
     Failure,
     Pass,
@@ -38,7 +39,7 @@ _REASONS_TO_FAIL = ("load-error", "aborts-host", "forward-signature", "device-in
     severity=ERROR,
     after=_REASONS_TO_FAIL,
 )
-def forward_error(trial: Trial) -> Iterator[Problem]:
+def forward_error(trial: Trial, archive: Archive) -> Iterator[Problem]:
     for passes in _by_text([done for done in trial.passes if failed_by_itself(trial, done)]):
         failure = _failure(passes[0])
         kind, said = raised(failure.type, failure.message)
@@ -47,11 +48,20 @@ def forward_error(trial: Trial) -> Iterator[Problem]:
         cause = common_cause([_failure(done).message for done in passes])
         message += _line(source)
         hint = cause.hint if cause else None
+        if cause is not None and cause.name == "no-batch" and is_newer(archive):
+            hint = f"{_UNBATCHED_HINT} {cause.hint}"
         if trial.multiple_samples is not None:
             message += f" Longer blocks work only as a multiple of {trial.multiple_samples:,} samples."
             hint = _multiple_hint(trial.multiple_samples)
         details = {"error": failure.message, "passes": [where(done) for done in passes], "source": source}
         yield Problem(message, MODEL, hint=hint, details={**details, "cause": cause.name if cause else None})
+
+
+#: Newer layers take what 1.9.0 refuses, and the same archive ran where it was made.
+_UNBATCHED_HINT = (
+    "Layers take inputs without a batch dimension since PyTorch 1.11 only. Run `audacitorch backport FOLDER "
+    "--in-place`, which adds it, or do it by hand."
+)
 
 
 def _multiple_hint(samples: int) -> str:

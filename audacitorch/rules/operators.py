@@ -13,6 +13,10 @@ from audacitorch.rules import rule
 
 #: Searching for a near name takes milliseconds; a hostile archive may name thousands.
 MAX_NEAREST = 30
+_SOX_HINT = (
+    "SoX effects can't run in Audacity: write the effect in plain PyTorch, or take it out of the model and tell users "
+    "which of Audacity's own effects comes first."
+)
 NEWER_PRODUCERS = ("PyTorch 1.10 or newer", "PyTorch 2.0 or newer", "PyTorch 2.1 or newer")
 
 _HINT = "Export the model with Torch 1.9.0 (docs/exporting.md), or write that part of it with operators that 1.9.0 has."
@@ -24,10 +28,11 @@ def _place(call: Call) -> str:
 
 def behind(archive: Archive) -> Dict[str, object]:
     """Which finding explains a call that 1.9.0 does not take: reports show the call below it."""
-    return {BECAUSE_OF: "newer-export"} if _is_newer(archive) else {}
+    return {BECAUSE_OF: "newer-export"} if is_newer(archive) else {}
 
 
-def _is_newer(archive: Archive) -> bool:
+def is_newer(archive: Archive) -> bool:
+    """Whether a PyTorch after 1.9 made the archive, as far as the archive shows it."""
     return archive.producer in NEWER_PRODUCERS
 
 
@@ -137,7 +142,8 @@ def custom_operator(archive: Archive) -> Iterator[Problem]:
         space = call.operator.partition("::")[0]
         if space not in schemas.namespaces():
             message = f"{_place(call)}: {call.operator} is a custom operator; libtorch 1.9.0 has no namespace {space}."
-            yield Problem(message, MODEL, details=_details(call))
+            hint = _SOX_HINT if call.operator.startswith("torchaudio::sox") else None
+            yield Problem(message, MODEL, hint=hint, details=_details(call))
     for used in archive.types:
         if used.name.startswith(CUSTOM_CLASSES) and used.name not in schemas.custom_classes():
             message = f"{used.file}:{used.line}: libtorch 1.9.0 has no custom class {used.name[len(CUSTOM_CLASSES) :]}."
@@ -243,6 +249,6 @@ def explains_the_load(archive: Archive) -> bool:
 
 
 def _not_in_1_9_0(archive: Archive) -> List[Problem]:
-    if not _is_newer(archive):
+    if not is_newer(archive):
         return []
     return [*unknown_operator(archive), *operator_arguments(archive), *unknown_type(archive)]

@@ -57,6 +57,7 @@ def _endings() -> List[Fixture]:
                 error(failing, message="2,048 samples (1 channel, silence)")),
         _effect("wants-a-batch", modules.WantsABatch(), error(failing, message="Expected 3-dimensional input")),
         _effect("frames-of-1000-samples", modules.Frames(), error(failing, message="a multiple of 1,000 samples")),
+        _effect("frames-of-441-samples", modules.WholeFrames(), error(failing, message="a multiple of 441 samples")),
         _effect("nan-on-one-sample", modules.OneSampleIsNotANumber(), warning("short-input", message="give NaN")),
         _effect("keeps-every-block", modules.Hoards(), warning("memory-grows", message="8,200 bytes more")),
         _effect("needs-101-samples", modules.NeedsLength(101), warning("short-input", message="has 101 samples")),

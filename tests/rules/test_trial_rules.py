@@ -339,3 +339,44 @@ def test_without_an_effect_type_that_a_host_knows_outputs_are_not_judged() -> No
         for name in ("output-type", "output-shape", "output-labels-mismatch", "label-format"):
             with pytest.raises(NotApplicable):
                 problems(name, trial(block()), Metadata({"effect_type": effect_type, "labels": []}))
+
+
+@pytest.mark.parametrize(
+    ("factor", "rate", "said"),
+    [
+        (3.0, 16_000, "(three times as many), which is 48,000 Hz where sample_rate says 16,000"),
+        (22_050 / 16_000, 16_000, "(1.38 times as many), which is 22,050 Hz where sample_rate says 16,000"),
+        (0.5, 44_100, "(half as many), which is 22,050 Hz where sample_rate says 44,100"),
+    ],
+)
+def test_an_output_at_another_rate_is_told_by_its_rate(factor: float, rate: int, said: str) -> None:
+    blocks = [block(samples, wave(round(samples * factor))) for samples in (20_001, 190_218)]
+    metadata = Metadata({**EFFECT.fields, "sample_rate": rate})
+    (problem,) = problems("output-length", trial(*blocks), metadata)
+    assert said in problem.message
+    assert "changes the sample rate" in str(problem.hint)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "words"),
+    [("int16", "take the conversion to integers out"), ("complex64", "irfft"), ("float64", None)],
+)
+def test_the_remedy_for_a_dtype_is_its_own(dtype: str, words: Optional[str]) -> None:
+    (problem,) = problems("output-dtype", trial(block(2048, wave(2048, dtype=dtype))))
+    assert (words is None) == (problem.hint is None)
+    assert words is None or words in str(problem.hint)
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ((50_000, 2), "output.t()"),
+        ((50_000,), "output.unsqueeze(0)"),
+        ((1, 4, 50_000), "output.squeeze(0)"),
+        ((1, 4, 2, 50_000), "give `labels` 8 names"),
+    ],
+)
+def test_the_remedy_for_a_shape_is_its_own(shape: Tuple[int, ...], words: str) -> None:
+    output = Output("tensor", (TensorFacts("float32", shape),))
+    (problem,) = problems("output-shape", trial(block(50_000, output)))
+    assert words in str(problem.hint)
