@@ -23,6 +23,8 @@ _CHANGED_LATER = frozenset(
         "clamp", "clip", "clamp_min", "clamp_max", "cosine_similarity", "signbit", "log_sigmoid", "kl_div"
     )
 )  # fmt: skip
+#: Where archives of 1.12, which can look like those of 1.13, still did what 1.9 does.
+_CHANGED_IN_1_13 = {"aten::signbit": "where an element is -0", "aten::kl_div": "where a target is below 0"}
 _FLOOR_DIVISIONS = {"aten::floor_divide": "divide", "aten::floor_divide_": "divide_"}
 _ISTFT = "by its last sample where it is neither centred nor has a length, if PyTorch 1.10 to 1.12 wrote the archive"
 _BEFORE_ARGUMENT = re.compile(r",\s*(?:\w+\s*=\s*)?")
@@ -98,6 +100,8 @@ class Recipes:
             return
         if site.operator == "aten::istft" and not self.exporter.floors:
             yield Remark(line, site.operator, _ISTFT)
+        if site.operator in _CHANGED_IN_1_13 and not (self.exporter.floors or self.exporter.early):
+            yield Remark(line, site.operator, f"{_CHANGED_IN_1_13[site.operator]}, if PyTorch 1.12 wrote the archive")
         if site.operator in equivalents.DIFFERS:
             yield Remark(line, site.operator, equivalents.DIFFERS[site.operator])
         if site.operator in _FLOOR_DIVISIONS and not self.exporter.floors and _fits_tensors(site):
