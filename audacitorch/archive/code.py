@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Dict, Iterator, List, Optional, Set
 
-from audacitorch.archive.inference import Arguments, Inference, Value
+from audacitorch.archive.inference import Inference
 from audacitorch.archive.names import Names, Signature, dotted, named_types
 from audacitorch.archive.schemas import REACHES_OUT_NAMES
+from audacitorch.archive.scope import Arguments, Value
 from audacitorch.archive.source import Source, Unusual, functions
 from audacitorch.facts import Call, Setting, TextProblem, TypeName
 

@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from audacitorch.archive import schemas
-from audacitorch.archive.inference import Arguments, Inference
+from audacitorch.archive.inference import Inference
 from audacitorch.archive.names import annotation
 from audacitorch.archive.schemas import Formal, Schema
+from audacitorch.archive.scope import Arguments
 from audacitorch.archive.source import Source
 from audacitorch.archive.types import NO, UNKNOWN, Type
 from audacitorch.facts import Archive, Call

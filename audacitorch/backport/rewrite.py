@@ -9,8 +9,8 @@ from typing import Dict, Iterator, List, Optional, Set, Tuple
 
 from audacitorch.archive import equivalents
 from audacitorch.archive.equivalents import Typed
-from audacitorch.archive.inference import Arguments
 from audacitorch.archive.names import Names, dotted
+from audacitorch.archive.scope import Arguments
 from audacitorch.archive.source import Unusual
 from audacitorch.backport import unions
 from audacitorch.backport.edits import Edits, Member, functions_of, parse

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Dict, Iterator, List, Optional, Tuple
 
 from audacitorch.archive.equivalents import MODULE, Typed, functions_source
-from audacitorch.archive.inference import Value
 from audacitorch.archive.names import Names, annotation, dotted
+from audacitorch.archive.scope import Value
 from audacitorch.archive.source import STAND_IN, Unusual
 from audacitorch.archive.types import BOOL, INT, NONE, UNKNOWN, Type, has_unknown, optional, unwrapped
 from audacitorch.backport.edits import Edits, Member, functions_of, parse
