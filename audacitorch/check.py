@@ -39,7 +39,7 @@ _UNAVAILABLE = "the model could not be run"
 
 
 class UnknownRule(AudacitorchError, ValueError):
-    """A rule was named that there is not."""
+    """A rule was named that does not exist."""
 
     exit_status = 2
 
@@ -72,7 +72,7 @@ def check(
 
     Raises:
         TargetError: a file of the repo can't be read.
-        UnknownRule: ``options.ignore`` names a rule that there is not.
+        UnknownRule: ``options.ignore`` names an unknown rule.
         AudioError: ``options.clip`` can't be read as audio.
     """
     with ExitStack() as stack:

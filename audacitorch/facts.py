@@ -27,7 +27,7 @@ README = "README.md"
 
 @dataclass(frozen=True)
 class Unavailable:
-    """A fact that could not be had, with the reason as a clause: "model.pt is missing"."""
+    """A fact that is not available, with the reason as a clause: "model.pt is missing"."""
 
     reason: str
 
@@ -115,7 +115,7 @@ class Call:
 
 @dataclass(frozen=True)
 class TypeName:
-    """A name that an annotation in an archive's code uses and that is no class of the archive."""
+    """A name that an annotation in an archive's code uses and that is not a class of the archive."""
 
     name: str
     file: str
@@ -199,7 +199,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything that is known about a target; what could not be had says why."""
+    """Everything that is known about a target; what is not available says why."""
 
     repo: Repo
     card: Union[Card, Unavailable]

@@ -12,7 +12,7 @@ A rule is written once, in the module of its family::
     def missing_file(repo: Repo) -> Iterator[Problem]: ...
 
 Its name is the function's, with hyphens. Its parameters are the facts that it wants, by name; where one of them
-could not be had, or a rule named in ``after`` found an error, or it raises :class:`NotApplicable`, it is skipped and
+is not available, or a rule named in ``after`` found an error, or it raises :class:`NotApplicable`, it is skipped and
 the report says so.
 """
 

@@ -45,7 +45,7 @@ def run_rules(rules: Iterable[Rule], facts: Facts, outcome: Outcome) -> None:
             findings = [finding for problem in problems for finding in _findings(rule, problem)]
         except NotApplicable as reason_of_its_own:
             outcome.skipped.append(Skipped(rule.name, str(reason_of_its_own)))
-        except Exception as error:  # one rule's bug must not take the others' findings along
+        except Exception as error:  # one rule's bug must not lose the others' findings
             outcome.could_not_run.append(CouldNotRun(rule.name, f"{type(error).__name__}: {error}"))
         else:
             outcome.findings.extend(findings)

@@ -32,7 +32,7 @@ _RANDOM = re.compile(
     r"aten::(rand|normal|uniform|bernoulli|(feature_|alpha_|feature_alpha_)?dropout|multinomial|exponential_|cauchy_|"
     r"log_normal_|geometric_|random_|poisson|rrelu)"
 )
-#: The mean of shorter blocks of noise is no sign of an offset.
+#: The mean of shorter blocks of noise does not show an offset.
 _LONG_ENOUGH = 65536
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any, Dict, Tuple
 
@@ -54,7 +53,6 @@ def test_from_the_event_to_the_merged_line(place: Place) -> None:
     github, environment, folder = place
     event, decision, registry = deliver(place, "opened"), str(folder / "decision.json"), str(folder / "registry")
     without = {name: value for name, value in environment.items() if name == "HF_ENDPOINT"}
-    began = time.perf_counter()
     triaged = run("request", "triage", "--event", event, "--decision", decision, "--dry-run", "--registry", registry,
                   "--report", str(folder / "report"), GITHUB_TOKEN="", **without)  # fmt: skip
     assert (triaged.returncode, triaged.stderr) == (0, "")
@@ -68,7 +66,6 @@ def test_from_the_event_to_the_merged_line(place: Place) -> None:
     for _ in range(3):
         applied = run("request", "apply", "--event", event, "--decision", decision, **environment)
         assert applied.returncode == 0, applied.stderr
-    assert time.perf_counter() - began < 15
     (comment,) = github.state.comments.values()
     check_comment(comment.body)
     assert comment.body == data["comment"]
