@@ -141,7 +141,7 @@ def short_input(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     "gives the same for every sound.",
     hint="Use torch.jit.script for code that decides by values, and check that the saved file tells two sounds apart.",
     severity=ERROR,
-    after=("output-type",),
+    after=("output-type", "timestamps-unit"),
 )
 def ignores_input(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     if trial.ignores_input:
