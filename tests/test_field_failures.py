@@ -318,7 +318,7 @@ def test_steerable_nafx_GuitarLSTM_an_unbatched_layer_of_a_newer_export_names_th
     for producer in ("PyTorch 2.1 or newer", "PyTorch 1.4 to 2.x"):
         archive = Archive("torchscript", producer=producer)
         (problem,) = all_rules()["forward-error"].check(trial=Trial(FINISHED, passes=(failed,)), archive=archive)
-        hints[producer] = problem.hint
+        hints[producer] = problem.hint or ""
     assert "since PyTorch 1.11" in hints["PyTorch 2.1 or newer"]
     assert "audacitorch backport" in hints["PyTorch 2.1 or newer"]
     assert "backport" not in hints["PyTorch 1.4 to 2.x"]

@@ -171,12 +171,13 @@ def connect() -> Any:
     """
     try:
         import docker
+        from docker.utils import kwargs_from_env
     except ImportError as error:
         raise TrialUnavailable("The container sandbox needs Python's package docker: pip install docker") from error
     from requests.exceptions import RequestException
 
     try:
-        return docker.APIClient(version="auto", timeout=_ENGINE_SECONDS, **docker.utils.kwargs_from_env())
+        return docker.APIClient(version="auto", timeout=_ENGINE_SECONDS, **kwargs_from_env())
     except (docker.errors.DockerException, RequestException) as error:
         raise TrialUnavailable(f"No Docker engine answers: {reason(error)}.") from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterator
+from typing import Dict, Iterator, Union
 
 import pytest
 
@@ -136,8 +136,8 @@ def test_tensors_lie_inside_of_their_data(
     offset: bytes, shape: bytes, stride: bytes, elements: bytes, outside: bool
 ) -> None:
     """Torch 1.9.0 does not ask: the model would read and write the host's own memory."""
-    members = {"code/__torch__.py": MODULE.format(body="pass"), **_data(offset, shape, stride, elements)}
-    archive = read(packed(members))
+    data: Dict[str, Union[str, bytes]] = dict(_data(offset, shape, stride, elements))
+    archive = read(packed({"code/__torch__.py": MODULE.format(body="pass"), **data}))
     assert archive.code_problems == ()
     assert archive.parameters is not None
     assert any("reaches beyond its data" in reason for reason in archive.unsafe) == outside

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List
 from tests.needs import browser_program
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Dialog, Page
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = Path(os.environ.get("AUDACITORCH_TEST_OUTPUT") or ROOT / "build" / "browser")
@@ -34,6 +34,11 @@ class Watched:
     requests: List[str] = field(default_factory=list)
     messages: List[str] = field(default_factory=list)
     dialogs: List[str] = field(default_factory=list)
+
+    def dismiss(self, dialog: Dialog) -> None:
+        """Note what a script wanted to say, and go on."""
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
 
     def is_quiet(self) -> None:
         """Nothing was loaded over a network, no policy was broken, no script ran, and nothing was said."""
@@ -99,7 +104,7 @@ def opened(browser: Browser, file: Path, *, dark: bool = False, phone: bool = Fa
     watched.page.on("request", lambda request: watched.requests.append(request.url))
     watched.page.on("console", lambda message: watched.messages.append(message.text))
     watched.page.on("pageerror", lambda error: watched.messages.append(str(error)))
-    watched.page.on("dialog", lambda dialog: (watched.dialogs.append(dialog.message), dialog.dismiss()))
+    watched.page.on("dialog", watched.dismiss)
     watched.page.goto(file.as_uri())
     yield watched
     context.close()

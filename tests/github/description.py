@@ -124,7 +124,8 @@ def _nullable(schema: Dict[str, Any], node: Mapping[str, Any]) -> Dict[str, Any]
 @cache
 def _validator(operation: str, what: str) -> Draft202012Validator:
     found = next(one for one in operations() if one.name == operation)
-    return Draft202012Validator(found.body if what == "body" else found.answers[what])
+    schema = found.body if what == "body" else found.answers[what]
+    return Draft202012Validator({} if schema is None else schema)
 
 
 class Description:

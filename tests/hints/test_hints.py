@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, NamedTuple, Optional, Set
 
@@ -284,7 +285,7 @@ def test_either_form_of_labels_pleases_its_host(tmp_path: Path) -> None:
     folder = copy_of("good-labeler-of-indices", tmp_path)
     hosts: Dict[str, Optional[str]] = {}
     for labels in ([0, 1], None):
-        exported(lambda labels=labels: labeler(labels))(folder)
+        exported(partial(labeler, labels))(folder)
         report = check(FolderRepo(folder), Options(), worker_starter())
         (finding,) = [finding for finding in report.findings if finding.rule == "label-format"]
         hosts[str(labels)] = str(finding.hosts[0])
