@@ -292,7 +292,7 @@ def test_msprior_8_names_the_methods_that_are_there(tmp_path: Path) -> None:
 
 
 def test_pytorch_71929_names_the_operator(tmp_path: Path) -> None:
-    assert "dropout is called in training mode" in checked_fixture("drops-in-use", tmp_path).findings[0].message
+    assert "dropout in training mode" in checked_fixture("drops-in-use", tmp_path).findings[0].message
 
 
 def test_public_cards_with_long_tags_and_template_texts_still_pass(tmp_path: Path) -> None:

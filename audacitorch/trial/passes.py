@@ -31,6 +31,7 @@ _LONG_ENOUGH = 32768
 _SETTLED_AFTER = 2
 #: Guesses at what lengths must be a multiple of: how many of the numbers in error texts, and the largest.
 _MOST_GUESSES, _LARGEST_MULTIPLE = 20, 65536
+_SHAPE = re.compile(r"shape '\[([\d, -]{1,200})\]' is invalid for input of size")
 #: Stands for the output of a pass that raised; a model may return anything else, None too.
 _FAILED = object()
 
@@ -65,7 +66,8 @@ class Passes:
         self._whole: Optional[Tuple[Tensor, Any]] = None
         self._seam_samples = {planned.samples for planned in plan.passes if planned.purpose == "seam"}
         self._numbers: Set[int] = set()
-        self._frames = False
+        #: The numbers that every shape which did not fit had in common; None while there was none.
+        self._frames: Optional[Set[int]] = None
         self._state = State(model, unit)
         self._held: List[int] = []
 
@@ -169,8 +171,9 @@ class Passes:
         working = sorted(samples for samples, works in tried.items() if works)
         if not working and not self._frames:
             return
+        guesses = None if working else [max(self._frames or ())]
         above = [samples for samples, works in tried.items() if not works and samples > next(iter(working), 1)]
-        multiple = self._search_multiple(channels, min(above), tried) if above else None
+        multiple = self._search_multiple(channels, min(above), tried, guesses) if above else None
         if multiple is not None:
             self._events.emit(Measured(multiple_samples=multiple))
         if multiple is not None or not working:
@@ -185,16 +188,26 @@ class Passes:
             good, bad = (middle, bad) if works else (good, middle)
         self._events.emit(Measured(minimum_samples=good))
 
-    def _search_multiple(self, channels: int, floor: int, tried: Dict[int, bool]) -> Optional[int]:
+    def _remember_shape(self, said: str) -> None:
+        shape = _SHAPE.search(said)
+        if shape is not None:
+            numbers = {int(digits) for digits in re.findall(r"\d{1,6}", shape[1])} - {0, 1}
+            numbers = {number for number in numbers if number <= _LARGEST_MULTIPLE}
+            self._frames = numbers if self._frames is None else self._frames & numbers
+
+    def _search_multiple(
+        self, channels: int, floor: int, tried: Dict[int, bool], guesses: Optional[List[int]] = None
+    ) -> Optional[int]:
         """What lengths from ``floor`` on must be a multiple of, checked with more lengths; None: there is none.
 
-        Guesses are numbers that error texts hold, a power of two, and what the lengths that work have in common.
+        Unless they are given, guesses are numbers that error texts hold, a power of two, and what the lengths that
+        work have in common.
         """
         common = 0
         for samples, works in tried.items():
             common = gcd(common, samples) if works and samples >= floor else common
         named = sorted(number for number in self._numbers if 1 < number <= _LARGEST_MULTIPLE)
-        for multiple in [*named[:_MOST_GUESSES], 4096, _LARGEST_MULTIPLE, common]:
+        for multiple in guesses or [*named[:_MOST_GUESSES], 4096, _LARGEST_MULTIPLE, common]:
             if multiple < 2 or any(works and n >= floor and n % multiple for n, works in tried.items()):
                 continue
             base = multiple * (floor // multiple + 1)
@@ -240,7 +253,7 @@ class Passes:
         if done.failure is not None:
             said = done.failure.message[-500:]
             self._numbers.update(int(digits) for digits in re.findall(r"\b\d{1,6}\b", said))
-            self._frames = self._frames or "is invalid for input of size" in said
+            self._remember_shape(said)
         self._events.emit(Passed(replace(done, memory_bytes=self._memory() or None)))
         return output
 
