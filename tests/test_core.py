@@ -216,4 +216,4 @@ except ImportError as error:
 def test_without_torch_the_rest_works_and_what_needs_it_says_so_in_one_sentence(statement: str) -> None:
     done = subprocess.run([sys.executable, "-c", BLOCKED % statement], capture_output=True, text=True, check=True)
     assert done.stdout.count("\n") == 1
-    assert "needs PyTorch, which is not installed: pip install" in done.stdout
+    assert "needs PyTorch, which is not installed. `pip install torch==1.9.0" in done.stdout

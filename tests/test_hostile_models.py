@@ -19,7 +19,7 @@ from tests.test_repos import copy_of
 pytestmark = pytest.mark.slow
 
 HOSTILE = {
-    "newer-export-aborts-at-pad": ("signal", {"aborts-host", "unknown-operator"}),
+    "newer-export-aborts-at-pad": ("signal", {"newer-export", "aborts-host", "unknown-operator"}),
     "endless-loop": ("timeout", {"timeout"}),
     "eats-memory": (None, {"out-of-memory"}),
     "reads-a-file": ("refused", {"file-access"}),

@@ -38,7 +38,8 @@ def test_a_drip_of_a_byte_now_and_then_does_not_hold_a_request(
     with pytest.raises(HubUnreachable, match="second"):
         ask[what]()
     assert time.monotonic() - start < GENEROUS
-    assert len(local_hub.take_log()) == 1  # a request that used up its time is not sent again
+    asked = [(logged.method, logged.target) for logged in local_hub.take_log()]
+    assert len(set(asked)) == len(asked), "a request that used up its time is not sent again"
 
 
 def test_a_drip_does_not_hold_a_download_beyond_its_time(local_hub: LocalHub, hub_client: Hub, tmp_path: Path) -> None:

@@ -106,9 +106,20 @@ class ContainerWorker(Worker):
             return self._status
         if self.ended_by_us:
             return _KILLED
-        lines = [line for line in self.stderr.strip().splitlines() if not line.startswith("See 'docker run")]
+        lines = self._lines()
         reason = f": {lines[-1]}" if lines else ""
         raise TrialUnavailable(f"The container did not start, or was ended from outside{reason}")
+
+    def last_words(self) -> str:
+        """The last line of standard error that says what happened."""
+        lines = self._lines()
+        return lines[-1] if lines else super().last_words()
+
+    def _lines(self) -> List[str]:
+        """Standard error without the lines in which the client explains its own use."""
+        lines = self.stderr.strip().splitlines()
+        usage = ("Usage:", "See 'docker", "Run 'docker")
+        return [line for line in lines if line.strip() and not line.startswith(usage)]
 
     def kill(self) -> None:
         """Remove the container; nothing happens when it has gone. It is gone when this returns."""

@@ -75,7 +75,10 @@ def test_every_schema_is_found_by_its_operators_name() -> None:
     import torch
 
     compiler: Any = torch._C
-    known = compiler._jit_get_all_schemas()
+    # What other tests have imported adds operators of its own, which Audacity lacks.
+    known = [
+        one for one in compiler._jit_get_all_schemas() if not one.name.startswith(("torchaudio::", "torchvision::"))
+    ]
     assert len(known) == 3016
     missing = sorted({schema.name for schema in known if schema.name not in schemas.operators()})
     assert missing == []

@@ -50,14 +50,15 @@ def containers(parent: int = os.getpid()) -> List[str]:
 
 def what_happened(trial: Trial) -> Trial:
     """A trial without what differs from run to run."""
-    passes = tuple(replace(done, seconds=None) for done in trial.passes)
+    passes = tuple(replace(done, seconds=None, memory_bytes=None) for done in trial.passes)
     return replace(
         trial,
         passes=passes,
-        unfinished=None if trial.unfinished is None else replace(trial.unfinished, seconds=None),
+        unfinished=None if trial.unfinished is None else replace(trial.unfinished, seconds=None, memory_bytes=None),
         sandbox={},
         load_seconds=None,
         realtime_factor=None,
+        realtime_factor_slowest=None,
         peak_memory_bytes=None,
         seconds=None,
         native_message=trial.native_message.partition("\n")[0],
