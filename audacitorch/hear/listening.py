@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 #: Seconds for all clips, and for one block; a model that needs longer is not listened to.
 ALL_SECONDS, BLOCK_SECONDS = 20.0, 10.0
-#: Of more output tracks nobody listens to all.
+#: At most this many output tracks are played on the page.
 MOST_TRACKS = 6
 #: Bytes of all sounds together; as base64 they take a third more, and a page has at most 3 MB.
 MOST_BYTES = 1_800_000

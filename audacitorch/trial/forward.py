@@ -36,7 +36,7 @@ class Signals:
         """One block ``(channels, samples)``, float32, within ±1.0 (so that two channels sum to ±2.0 at most).
 
         Raises:
-            ValueError: there is no signal of that name.
+            ValueError: the signal is unknown.
         """
         noise = self._noise[:channels, :samples]
         if signal == "noise":

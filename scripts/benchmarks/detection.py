@@ -168,7 +168,7 @@ def checked(case: Case) -> Optional[Set[str]]:
     )
     if done.returncode not in (0, 1):
         return None
-    # A labeler can please one host alone: that is no fault of a good one.
+    # A labeler can pass for one host alone: a good one is not wrong for that.
     findings = [found for found in json.loads(done.stdout)["findings"] if found["rule"] != "label-format"]
     wanted = ("error", "warning") if case.rules else ("error",)
     return {found["rule"] for found in findings if found["severity"] in wanted}
