@@ -235,7 +235,7 @@ class _Check:
 
     def report(self, facts: Facts, trial: Trial, outcome: Outcome) -> Report:
         """Everything that was found, as one value."""
-        from audacitorch.report.excerpts import excerpts
+        from audacitorch.report.content import excerpts
 
         ignored = set(self.options.ignore)
         model = self.repo.facts.files.get(MODEL)

@@ -79,7 +79,7 @@ def _nowhere() -> TextIO:
 
 def _failed(error: Exception) -> int:
     """Say what went wrong. Errors that callers can do something about bring their exit status; others are our bugs."""
-    from audacitorch.report.escape import visible
+    from audacitorch.safetext import visible
 
     if isinstance(error, AudacitorchError):
         print(f"audacitorch: {visible(error)}", file=sys.stderr)

@@ -1,8 +1,8 @@
-r"""Text from a stranger, made safe to show in one line: the one place where it is done.
+r"""Text from a stranger, made safe to show in a terminal, in Markdown and in a log of GitHub: done nowhere else.
 
 Names, messages and metadata come from whoever wrote the model, or from a server. Whatever they hold, what is shown has
-no terminal escape code and no change of writing direction. A character that nobody could see is written out, like
-``\x1b`` or ``\u202e``. Markup is for :mod:`audacitorch.report.escape`.
+no terminal escape code, no change of writing direction, no workflow command of GitHub, no mention and no markup. A
+character that nobody could see is written out, like ``\x1b`` or ``\u202e``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,15 @@ _NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _MOST_MARKS = 4
 
 _LINE_BREAK = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
+#: GitHub's runner obeys ``::command::`` at the start of a line, and the older ``##[command]`` anywhere in it.
+_COMMAND = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
+_OLD_COMMAND = re.compile(r"##(?=\[)")
+
+_MARKDOWN_SYNTAX = re.compile(r"([\\`*_{}\[\]<>|~!$&])")
+_MARKDOWN_LINE_START = re.compile(r"^(\s*)([-+=](?=[-+=\s]|$)|\d+(?=[.)](?:\s|$)))")
+_CODE_SYNTAX = re.compile(r"[\\`*_\[\]{}<>|~!$&@#\"]|:(?=//)|(?<=www)\.")
+#: A zero-width space after these keeps GitHub from making mentions of people and references to issues.
+_REFERENCES = re.compile(r"([@#]|\bGH(?=-\d))", re.IGNORECASE)
 
 
 def visible(text: object, limit: int = 2000) -> str:
@@ -68,3 +77,46 @@ def _escaped(character: str) -> str:
     return _NAMED.get(character) or (
         f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
     )
+
+
+def without_commands(text: str) -> str:
+    r"""Rendered output, with whatever GitHub's runner would obey in a log taken apart: ``\x3a:error::``."""
+    return _OLD_COMMAND.sub(r"\\x23#", _COMMAND.sub(r"\1\\x3a", text))
+
+
+def markdown(text: object, limit: int = 2000) -> str:
+    """``text`` as words in Markdown: no markup, table cell, link, mention or reference comes of it."""
+    shown = _MARKDOWN_SYNTAX.sub(r"\\\1", visible(text, limit))
+    shown = shown.replace("://", ":\\//").replace("www.", "www\\.")
+    shown = _REFERENCES.sub("\\1&#8203;", shown)
+    return _MARKDOWN_LINE_START.sub(_guarded_start, shown)
+
+
+def _guarded_start(start: re.Match[str]) -> str:
+    sign = start.group(2)
+    return f"{start.group(1)}&#{ord(sign[0])};{sign[1:]}"
+
+
+def markdown_code(text: object, limit: int = 2000) -> str:
+    """``text`` as code in Markdown, in table cells too, where no run of backticks is safe."""
+    return f"<code>{_entities(visible(text, limit))}</code>"
+
+
+def markdown_block(text: object, lines: int = 30, limit: int = 4000) -> str:
+    """``text`` as preformatted lines, written as one line so that no line of it can start anything."""
+    return "<pre>" + "&#10;".join(_entities(line) for line in visible_lines(text, lines, limit)) + "</pre>"
+
+
+def _entities(text: str) -> str:
+    coded = _CODE_SYNTAX.sub(lambda found: f"&#{ord(found.group())};", text)
+    return coded.replace("&#64;", "&#64;&#8203;").replace("&#35;", "&#35;&#8203;")
+
+
+def command_property(text: object, limit: int = 200) -> str:
+    """``text`` as a property of a workflow command."""
+    return command_message(visible(text, limit)).replace(":", "%3A").replace(",", "%2C")
+
+
+def command_message(text: str) -> str:
+    """``text`` as the message of a workflow command; its line breaks come back as line breaks."""
+    return _OLD_COMMAND.sub(r"\\x23#", text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

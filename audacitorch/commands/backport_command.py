@@ -161,7 +161,7 @@ def _compare(before: object, result: object) -> bool:
 
 
 def _lines(result: Backported, output: Path) -> Iterator[str]:
-    from audacitorch.report.escape import without_commands
+    from audacitorch.safetext import without_commands
 
     shown = visible(output)
     origin = f" It is from {result.producer}." if result.producer else ""

@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _shown(draft: Draft) -> Iterator[str]:
-    from audacitorch.report.escape import visible, without_commands
+    from audacitorch.safetext import visible, without_commands
 
     for line in draft.difference():
         yield without_commands(visible(line))
@@ -70,7 +70,7 @@ def _agreed() -> bool:
 def _summarize(left: Sequence[Finding]) -> int:
     """What a static check still finds, a line each; 1 where an error is among it."""
     from audacitorch.findings import ERROR
-    from audacitorch.report.escape import visible, without_commands
+    from audacitorch.safetext import visible, without_commands
 
     for finding in left:
         print(without_commands(f"{finding.severity}: {visible(finding.message)} ({finding.rule})"))

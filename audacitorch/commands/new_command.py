@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the files, and export the model where PyTorch is at hand: 1 where that failed."""
     from audacitorch.errors import AudacitorchError
     from audacitorch.new import NewError, create
-    from audacitorch.report.escape import visible
+    from audacitorch.safetext import visible
 
     try:
         written = create(arguments.folder, _answers(arguments))

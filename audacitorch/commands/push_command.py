@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     from audacitorch.hub import parse_repo_id
     from audacitorch.hub.failures import TargetUnreadable
     from audacitorch.hub.upload import upload
-    from audacitorch.report.escape import visible
+    from audacitorch.safetext import visible
 
     repo_id, revision = parse_repo_id(arguments.repo_id)
     if revision is not None:

@@ -125,12 +125,12 @@ def _folder(arguments: argparse.Namespace) -> Path:
 
 def _triage(arguments: argparse.Namespace) -> int:
     from audacitorch.github.tracker import IssueTracker
-    from audacitorch.report.escape import visible
     from audacitorch.request.comment import Links, render_request
     from audacitorch.request.decision import write_decision
     from audacitorch.request.memory import CheckRun, Memory
     from audacitorch.request.respond import apply_decision, why_not
     from audacitorch.request.triage import triaged
+    from audacitorch.safetext import visible
 
     event = _event(arguments)
     issue = event.issue or IssueTracker(_github()).issue(event.number)
@@ -155,10 +155,10 @@ def _triage(arguments: argparse.Namespace) -> int:
 
 def _apply(arguments: argparse.Namespace) -> int:
     from audacitorch.github.tracker import IssueTracker
-    from audacitorch.report.escape import visible
     from audacitorch.request.comment import Links
     from audacitorch.request.decision import DecisionError, failed_decision, read_decision, timestamp
     from audacitorch.request.respond import apply_decision
+    from audacitorch.safetext import visible
 
     event, github, links = _event(arguments), _github(), Links.from_environment()
     try:
@@ -212,8 +212,8 @@ def _decline(arguments: argparse.Namespace) -> int:
 def _handle_comment(arguments: argparse.Namespace) -> int:
     from audacitorch.hub import Hub
     from audacitorch.registry.folder import RegistryFolder
-    from audacitorch.report.escape import visible
     from audacitorch.request.respond import handle_comment
+    from audacitorch.safetext import visible
 
     event = _event(arguments)
     with Hub(arguments.endpoint, token=False) as hub:

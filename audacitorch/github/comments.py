@@ -118,12 +118,13 @@ def report_text(folder: Path, limit: int) -> str:
     The report is rendered again from its JSON: report.md comes out of the container in which the model ran, and may
     hold anything.
     """
-    from audacitorch.report import jsonfile, markdown
+    from audacitorch.report import markdown
+    from audacitorch.report.model import Report
 
     parts = [_text(folder / "workflow.md")]
     room = limit - len(parts[0].encode()) - 1
     try:
-        parts.append(markdown.render(jsonfile.load(_text(folder / "report.json")), limit=room))
+        parts.append(markdown.render(Report.load(_text(folder / "report.json")), limit=room))
     except ValueError:
         parts.append(_NO_REPORT)
     return "\n".join(part for part in parts if part).encode()[:limit].decode("utf-8", "ignore")

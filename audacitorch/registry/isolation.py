@@ -23,7 +23,7 @@ _PRELOADED = [
     "audacitorch.registry.examine",
     "audacitorch.archive",
     "audacitorch.repo.metadata_file",
-    "audacitorch.report.jsonfile",
+    "audacitorch.report.model",
     "audacitorch.rules.runner",
 ]
 _PR_SET_PDEATHSIG = 1

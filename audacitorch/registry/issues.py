@@ -8,7 +8,7 @@ from audacitorch.github import GitHub, GitHubError
 from audacitorch.github.comments import put_comment
 from audacitorch.github.tracker import WORKFLOW_LOGIN, Issue, IssueTracker
 from audacitorch.registry.builtin_list import QUARANTINED, BuiltInState
-from audacitorch.report.escape import markdown, markdown_code, visible
+from audacitorch.safetext import markdown, markdown_code, visible
 
 LABEL = "built-in-broken"
 #: A GitHub issue's title.

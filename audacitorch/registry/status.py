@@ -22,7 +22,7 @@ from audacitorch.registry.jobs import plan
 from audacitorch.registry.model_record import ModelRecord
 from audacitorch.registry.sightings import Look, Untested
 from audacitorch.registry.statuses import COMPATIBLE, STATUSES
-from audacitorch.report.escape import markdown, visible, without_commands
+from audacitorch.safetext import markdown, visible, without_commands
 
 #: Lines of one kind that are shown; the records have all.
 MOST_LINES = 50

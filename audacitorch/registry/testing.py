@@ -204,7 +204,7 @@ def apply(folder: RegistryFolder, result: Mapping[str, Any], moment: datetime) -
 
 def _report(result: Mapping[str, Any]) -> Report:
     try:
-        return jsonfile.from_json(result.get("report"))
+        return Report.validated(result.get("report"))
     except ValueError as error:
         raise NotApplied(one_line(str(error))) from error
 

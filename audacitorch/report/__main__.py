@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import List, Optional
 
-from audacitorch.report import jsonfile
 from audacitorch.report.formats import checkout_folder, write_outputs, write_reports
 from audacitorch.report.model import Report
 
@@ -31,7 +30,7 @@ def main(words: Optional[List[str]] = None) -> int:
     try:
         if arguments.report.stat().st_size > _LARGEST_REPORT:
             raise ValueError("the report is too large")
-        report = jsonfile.load(arguments.report.read_text("utf-8"))
+        report = Report.load(arguments.report.read_text("utf-8"))
         if arguments.page_data is not None:
             report = _with_page_data(report, arguments.page_data)
         write_reports(report, arguments.folder, model_folder=checkout_folder(arguments.target))

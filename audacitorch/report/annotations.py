@@ -7,9 +7,9 @@ from urllib.parse import quote
 
 from audacitorch.findings import ERROR, NOTE, WARNING, Finding
 from audacitorch.report import content
-from audacitorch.report.escape import command_message, command_property, visible_lines
 from audacitorch.report.model import Report
 from audacitorch.report.rules_doc import help_url
+from audacitorch.safetext import command_message, command_property, visible_lines
 
 #: GitHub shows no more of one level from one step.
 MOST_OF_A_LEVEL = 10

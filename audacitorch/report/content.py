@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Dict, List, Tuple
+from typing import Dict, Iterable, List, Tuple
 
+from audacitorch.facts import METADATA, README
 from audacitorch.findings import BECAUSE_OF, ERROR, SEVERITIES, WARNING, Finding
 from audacitorch.hosts import DEFAULT_HOST, HOSTS, MENUS, Host
-from audacitorch.report.escape import shorten
+from audacitorch.repo.model_repo import FolderRepo, TargetError
 from audacitorch.report.model import FAIL, PASS, UNKNOWN, Report
+from audacitorch.safetext import shorten
 from audacitorch.trial.observations import REFUSED, SKIPPED
 from audacitorch.wording import plural, sentence
 
@@ -25,6 +27,8 @@ SECTION_TITLES = {"error": "Errors", "warning": "Warnings", "note": "Notes"}
 _LONGEST_NAME = 200
 _MOST_FIELDS = 20
 _LINE_BREAK = re.compile(r"[\r\n]+")
+#: Bytes of a file that are read for its lines, characters of a line, and lines in all.
+_MOST_BYTES, _LONGEST_LINE, _MOST_LINES = 1 << 20, 300, 1_000
 
 
 @dataclass(frozen=True)
@@ -217,3 +221,19 @@ def reasons_skipped(report: Report) -> List[Tuple[str, Tuple[str, ...]]]:
     for skipped in sorted(report.skipped, key=lambda s: (s.reason, s.rule)):
         by_reason.setdefault(skipped.reason, []).append(skipped.rule)
     return [(reason, tuple(rules)) for reason, rules in by_reason.items()]
+
+
+def excerpts(repo: FolderRepo, findings: Iterable[Finding]) -> Dict[Tuple[str, int], str]:
+    """The lines of text files that findings name, by file and number from 1; blank and unreadable ones are left out."""
+    wanted = {(found.file, found.line) for found in findings if found.file and found.line}
+    shown: Dict[Tuple[str, int], str] = {}
+    for name in (METADATA, README):
+        numbers = sorted(line for file, line in wanted if file == name and line)[:_MOST_LINES]
+        if not numbers or not repo.has(name):
+            continue
+        try:
+            lines = repo.read(name, _MOST_BYTES).decode("utf-8", "replace").split("\n")
+        except TargetError:
+            continue
+        shown.update({(name, number): lines[number - 1].strip() for number in numbers if number <= len(lines)})
+    return {place: shorten(text, _LONGEST_LINE) for place, text in shown.items() if text}

@@ -31,7 +31,7 @@ FORMATS: Dict[str, Format] = {
     "text": Format("text"),
     "json": Format("jsonfile", "json"),
     "markdown": Format("markdown", "md"),
-    "html": Format("html", "html"),
+    "html": Format("page", "html"),
     "github": Format("annotations", placed=True),
     "sarif": Format("sarif", "sarif", placed=True),
 }

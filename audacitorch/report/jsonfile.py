@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Tuple
 
 from audacitorch.decoding import decode
-from audacitorch.findings import SEVERITIES, CouldNotRun, Finding, Skipped
+from audacitorch.findings import SEVERITIES, Finding
 from audacitorch.hosts import Host, host_named
-from audacitorch.report.escape import shorten
-from audacitorch.report.model import SCHEMA_VERSION, Report, Target
+from audacitorch.safetext import shorten
 
 if TYPE_CHECKING:
     from audacitorch.facts import Archive, Metadata
+    from audacitorch.report.model import Report
     from audacitorch.trial.observations import Failure, Output, Pass, Trial
 
 #: What fits of one text, of one list or object, and of objects in objects.
@@ -44,7 +44,7 @@ _SCHEMA = Path(__file__).resolve().parents[1] / "data" / "report.schema.json"
 
 def render(report: Report) -> str:
     """The whole report as JSON in ASCII, which no terminal and no log takes for anything else."""
-    return dumps(to_json(report))
+    return dumps(report.to_json())
 
 
 def dumps(value: Any, indent: Optional[int] = 2) -> str:
@@ -56,33 +56,19 @@ def dumps(value: Any, indent: Optional[int] = 2) -> str:
     return text.replace("\x7f", "\\u007f").replace("##[", "\\u0023#[") + "\n"
 
 
-def load(text: str) -> Report:
-    """The report that :func:`render` wrote.
+def validated(data: Any) -> Any:
+    """``data``, which may come from anybody, held against the schema.
 
     Raises:
-        ValueError: ``text`` is not JSON, or not a report that this version reads.
-    """
-    try:
-        return from_json(json.loads(text))
-    except RecursionError as error:
-        raise ValueError("the JSON is nested too deep") from error
-
-
-def from_json(data: Any) -> Report:
-    """The report in ``data``, which may come from anybody: it is held against the schema first.
-
-    Raises:
-        ValueError: it is not a report that this version reads.
+        ValueError: it is not a report.
     """
     from jsonschema.exceptions import ValidationError
 
     try:
         _validator().validate(data)
-        return decoded(data)
     except ValidationError as error:
         raise ValueError(f"not a report of audacitorch: {error.message}") from error
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"not a report of audacitorch: {error}") from error
+    return data
 
 
 @cache
@@ -90,61 +76,6 @@ def _validator() -> Any:
     from jsonschema import Draft202012Validator
 
     return Draft202012Validator(json.loads(_SCHEMA.read_bytes()))
-
-
-def to_json(report: Report) -> Dict[str, Any]:
-    """The report as plain JSON values, as report.schema.json describes them."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "tool": plain(report.tool),
-        "date": report.date,
-        "target": asdict(report.target),
-        "verdict": report.verdict,
-        "hosts": {host.name: verdict for host, verdict in report.hosts.items()},
-        "hosts_wanted": [host.name for host in report.hosts_wanted],
-        "strict": report.strict,
-        "static": report.static,
-        "findings": [_finding_to_json(f) for f in report.findings],
-        "skipped": [asdict(s) for s in report.skipped],
-        "could_not_run": [asdict(c) for c in report.could_not_run],
-        "ignored": list(report.ignored),
-        "trial": None if report.trial is None else trial_to_json(report.trial),
-        "metadata": None if report.metadata is None else metadata_to_json(report.metadata),
-        "archive": None if report.archive is None else archive_to_json(report.archive),
-    }
-
-
-def decoded(data: Mapping[str, Any]) -> Report:
-    """The report that :func:`to_json` wrote, not held against the schema: fields that are unknown are passed over.
-
-    Verdicts are computed again.
-
-    Raises:
-        ValueError: the report was written by a later version of this tool, holds an unknown severity or host, or a
-            field has another type than it should.
-        KeyError: a required field is missing.
-    """
-    if data["schema_version"] > SCHEMA_VERSION:
-        raise ValueError(f"report has schema version {data['schema_version']}, this tool reads {SCHEMA_VERSION}")
-    return Report(
-        target=_read(Target, data, "target"),
-        findings=tuple(_finding_from_json(finding) for finding in data["findings"]),
-        skipped=_read(Tuple[Skipped, ...], data, "skipped"),
-        could_not_run=_read(Tuple[CouldNotRun, ...], data, "could_not_run"),
-        ignored=_read(Tuple[str, ...], data, "ignored"),
-        hosts_wanted=_hosts_from_json(data["hosts_wanted"]),
-        strict=_read(bool, data, "strict"),
-        static=_read(bool, data, "static"),
-        trial=None if data["trial"] is None else _trial_from_json(data["trial"]),
-        metadata=None if data["metadata"] is None else _metadata_from_json(data),
-        archive=None if data["archive"] is None else _archive_from_json(data["archive"]),
-        date=str(data.get("date", "")),
-        tool=_read(Mapping[str, Any], data, "tool"),
-    )
-
-
-def _read(kind: Any, data: Mapping[str, Any], name: str) -> Any:
-    return decode(kind, data[name], name, lenient=True)
 
 
 def plain(value: Any, text_limit: int = TEXT_LIMIT, item_limit: int = ITEM_LIMIT, depth: int = DEPTH_LIMIT) -> Any:
@@ -174,10 +105,11 @@ def metadata_to_json(metadata: Metadata) -> Dict[str, Any]:
     return fields
 
 
-def _metadata_from_json(data: Mapping[str, Any]) -> Metadata:
+def metadata_from_json(data: Any) -> Metadata:
+    """What :func:`metadata_to_json` wrote."""
     from audacitorch.facts import Metadata
 
-    return Metadata(fields=_read(Mapping[str, Any], data, "metadata"))
+    return Metadata(fields=decode(Mapping[str, Any], data, "metadata", lenient=True))
 
 
 def archive_to_json(archive: Archive) -> Dict[str, Any]:
@@ -189,7 +121,8 @@ def archive_to_json(archive: Archive) -> Dict[str, Any]:
     return shown
 
 
-def _archive_from_json(data: Mapping[str, Any]) -> Archive:
+def archive_from_json(data: Mapping[str, Any]) -> Archive:
+    """What :func:`archive_to_json` wrote."""
     from audacitorch.facts import Archive
 
     named = {_ARCHIVE_NAMES.get(name, name): data[name] for name in _ARCHIVE_FIELDS if name in data}
@@ -212,7 +145,8 @@ def trial_to_json(trial: Trial) -> Dict[str, Any]:
     return shown
 
 
-def _trial_from_json(data: Mapping[str, Any]) -> Trial:
+def trial_from_json(data: Mapping[str, Any]) -> Trial:
+    """What :func:`trial_to_json` wrote."""
     from audacitorch.trial.observations import Trial
 
     flat = dict(data)
@@ -257,18 +191,29 @@ def _failure(failure: Optional[Failure]) -> Optional[Dict[str, Any]]:
     return None if failure is None else dict(vars(failure))
 
 
-def _finding_to_json(finding: Finding) -> Dict[str, Any]:
+def finding_to_json(finding: Finding) -> Dict[str, Any]:
+    """A finding with its hosts by name."""
     named = {**vars(finding), "hosts": [host.name for host in finding.hosts]}
     shown: Dict[str, Any] = plain(named, text_limit=ERROR_LIMIT, depth=8)
     return shown
 
 
-def _finding_from_json(data: Mapping[str, Any]) -> Finding:
+def finding_from_json(data: Mapping[str, Any]) -> Finding:
+    """What :func:`finding_to_json` wrote.
+
+    Raises:
+        ValueError: its severity or a host of it is unknown.
+    """
     finding: Finding = decode(Finding, {**data, "hosts": []}, "finding", lenient=True)
     if finding.severity not in SEVERITIES:
         raise ValueError(f"report holds the unknown severity {finding.severity!r}")
-    return replace(finding, hosts=_hosts_from_json(data["hosts"]))
+    return replace(finding, hosts=hosts_from_json(data["hosts"]))
 
 
-def _hosts_from_json(names: Any) -> Tuple[Host, ...]:
+def hosts_from_json(names: Any) -> Tuple[Host, ...]:
+    """The hosts with these names.
+
+    Raises:
+        ValueError: one is unknown.
+    """
     return tuple(host_named(name) for name in names)

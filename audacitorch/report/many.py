@@ -9,8 +9,8 @@ from audacitorch.errors import AudacitorchError
 from audacitorch.findings import ERROR, WARNING
 from audacitorch.hosts import HOSTS
 from audacitorch.report import content
-from audacitorch.report.escape import markdown, visible
 from audacitorch.report.model import FAIL, PASS, UNKNOWN, Report
+from audacitorch.safetext import markdown, visible
 from audacitorch.wording import plural
 
 #: The exit statuses of single targets, the one that decides for all first: a model's fault, the call's, ours.

@@ -6,9 +6,9 @@ from typing import Iterator, List
 from urllib.parse import quote
 
 from audacitorch.report import content, measured
-from audacitorch.report.escape import markdown, markdown_block, markdown_code, without_commands
 from audacitorch.report.model import FAIL, PASS, UNKNOWN, Report
 from audacitorch.report.rules_doc import help_url
+from audacitorch.safetext import markdown, markdown_block, markdown_code, without_commands
 from audacitorch.wording import plural
 
 #: GitHub refuses a longer job summary, in bytes, and a longer comment, in characters.

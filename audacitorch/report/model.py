@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Tuple
 
+from audacitorch.decoding import decode
 from audacitorch.findings import BECAUSE_OF, ERROR, WARNING, CouldNotRun, Finding, Skipped
 from audacitorch.hosts import DEFAULT_HOST, HOSTS, TORCH_VERSION, Host
+from audacitorch.report import jsonfile
 from audacitorch.version import __version__
 
 if TYPE_CHECKING:
@@ -121,13 +124,79 @@ class Report:
 
     def to_json(self) -> Dict[str, Any]:
         """The report as plain JSON values, as report.schema.json describes them."""
-        from audacitorch.report import jsonfile
-
-        return jsonfile.to_json(self)
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "tool": jsonfile.plain(self.tool),
+            "date": self.date,
+            "target": asdict(self.target),
+            "verdict": self.verdict,
+            "hosts": {host.name: verdict for host, verdict in self.hosts.items()},
+            "hosts_wanted": [host.name for host in self.hosts_wanted],
+            "strict": self.strict,
+            "static": self.static,
+            "findings": [jsonfile.finding_to_json(finding) for finding in self.findings],
+            "skipped": [asdict(skipped) for skipped in self.skipped],
+            "could_not_run": [asdict(failed) for failed in self.could_not_run],
+            "ignored": list(self.ignored),
+            "trial": None if self.trial is None else jsonfile.trial_to_json(self.trial),
+            "metadata": None if self.metadata is None else jsonfile.metadata_to_json(self.metadata),
+            "archive": None if self.archive is None else jsonfile.archive_to_json(self.archive),
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Report:
-        """The report that :meth:`to_json` wrote: see :func:`audacitorch.report.jsonfile.decoded`."""
-        from audacitorch.report import jsonfile
+        """The report that :meth:`to_json` wrote, not held against the schema: unknown fields are ignored.
 
-        return jsonfile.decoded(data)
+        Verdicts are computed again.
+
+        Raises:
+            ValueError: the report was written by a later version of this tool, holds an unknown severity or host, or a
+                field has another type than it should.
+            KeyError: a required field is missing.
+        """
+        if data["schema_version"] > SCHEMA_VERSION:
+            raise ValueError(f"report has schema version {data['schema_version']}, this tool reads {SCHEMA_VERSION}")
+        trial, archive = data["trial"], data["archive"]
+        return cls(
+            target=_read(Target, data, "target"),
+            findings=tuple(jsonfile.finding_from_json(finding) for finding in data["findings"]),
+            skipped=_read(Tuple[Skipped, ...], data, "skipped"),
+            could_not_run=_read(Tuple[CouldNotRun, ...], data, "could_not_run"),
+            ignored=_read(Tuple[str, ...], data, "ignored"),
+            hosts_wanted=jsonfile.hosts_from_json(data["hosts_wanted"]),
+            strict=_read(bool, data, "strict"),
+            static=_read(bool, data, "static"),
+            trial=None if trial is None else jsonfile.trial_from_json(trial),
+            metadata=None if data["metadata"] is None else jsonfile.metadata_from_json(data["metadata"]),
+            archive=None if archive is None else jsonfile.archive_from_json(archive),
+            date=str(data.get("date", "")),
+            tool=_read(Mapping[str, Any], data, "tool"),
+        )
+
+    @classmethod
+    def validated(cls, data: Any) -> Report:
+        """The report in ``data``, which may come from anybody: it is held against the schema first.
+
+        Raises:
+            ValueError: it is not a report that this version reads.
+        """
+        try:
+            return cls.from_json(jsonfile.validated(data))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not a report of audacitorch: {error}") from error
+
+    @classmethod
+    def load(cls, text: str) -> Report:
+        """The report in the text of a report.json, which may come from anybody.
+
+        Raises:
+            ValueError: ``text`` is not JSON, or not a report that this version reads.
+        """
+        try:
+            return cls.validated(json.loads(text))
+        except RecursionError as error:
+            raise ValueError("the JSON is nested too deep") from error
+
+
+def _read(kind: Any, data: Mapping[str, Any], name: str) -> Any:
+    return decode(kind, data[name], name, lenient=True)

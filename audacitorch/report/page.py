@@ -1,35 +1,67 @@
-"""What report.html shows beyond the other formats: findings by file, and sounds on a time axis.
-
-Everything here is numbers and text as it came; the template escapes it. Places on an axis are in percent, so that
-pictures need no style of their own and the page's policy can forbid inline styles.
-"""
+"""The report as one HTML page: no script, nothing to load, light or dark as the reader's system is."""
 
 from __future__ import annotations
 
+import hashlib
 from base64 import b64encode
-from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Tuple
+from urllib.parse import quote
 
 from markupsafe import Markup
 
 from audacitorch.findings import Finding
-from audacitorch.report import measured
+from audacitorch.report import content, drawings, measured
 from audacitorch.report.content import Group, groups
 from audacitorch.report.model import Report
-
-if TYPE_CHECKING:
-    from audacitorch.hear.listening import Heard, HostLabels
-    from audacitorch.hear.pictures import Sound
-
-Tick = Tuple[float, str]
+from audacitorch.report.rules_doc import help_url
+from audacitorch.safetext import visible, visible_lines, without_commands
 
 _OF_THE_MODEL = ("Target", "Revision", "Model", "SHA-256", "Archive", "Operators", "Audio", "Labels")
 _OF_THE_WALLS = ("Sandbox",)
 #: Hints that are a command and nothing else.
 _COMMANDS = ("git ", "audacitorch ", "pip ", "scripts/")
-#: Of more classes in one clip, the rest are counted.
-_MOST_CLASSES = 16
-_MOST_LABELS = 400
 _MOST_OPERATORS = 500
+_MOST_ALIKE = 200
+
+
+def render(report: Report) -> str:
+    """The page. Its template escapes whatever is put into it, and shows what could not be seen.
+
+    Its policy allows one style sheet, by its hash, and pictures and sounds that the page itself holds.
+    """
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(
+        loader=PackageLoader("audacitorch.report"),
+        autoescape=True,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = environment.get_template("report.css").render()
+    rendered = environment.get_template("report.html").render(
+        report=report,
+        content=content,
+        by_file=by_file,
+        quoted=quoted,
+        remedy=remedy,
+        sections=sections,
+        operators=operators,
+        figures=measured.figures,
+        drawings=drawings,
+        passes=measured.passes(report),
+        lines=visible_lines,
+        link=lambda rule: help_url(quote(rule, errors="replace")),
+        most_alike=_MOST_ALIKE,
+        style=Markup(style),  # noqa: S704  # our own file
+        policy=b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+    )
+    return without_commands(rendered)
+
+
+def _shown(value: Any) -> Any:
+    """Whatever the template prints: text from a repo is made visible, markup of the template's own is left alone."""
+    return visible(value, 20_000) if type(value) is str else value
 
 
 def by_file(report: Report) -> List[Tuple[str, List[Group]]]:
@@ -74,84 +106,3 @@ def operators(report: Report) -> List[Tuple[str, int]]:
     """The archive's operators with their calls, the most frequent first."""
     calls = report.archive.operators if report.archive is not None else {}
     return sorted(calls.items(), key=lambda item: (-item[1], item[0]))[:_MOST_OPERATORS]
-
-
-def data_uri(content: bytes, kind: str) -> Markup:
-    """Bytes as an address that holds them; base64 has nothing that a page could take for markup."""
-    return Markup(f"data:{kind};base64,{b64encode(content).decode('ascii')}")  # noqa: S704
-
-
-def path(drawn: str) -> Markup:
-    """An SVG path of our own: numbers and letters."""
-    return Markup(drawn)  # noqa: S704
-
-
-def time_ticks(heard: Heard) -> List[Tick]:
-    """Whole or half seconds of a clip."""
-    length = heard.clip.seconds
-    step = next((step for step in (0.01, 0.1, 0.5, 1.0, 2.0) if length / step <= 9), 5.0)
-    return [(100 * number * step / length, f"{number * step:g} s") for number in range(int(length / step) + 1)]
-
-
-def seams(heard: Heard) -> List[float]:
-    """Where blocks meet, in percent of the clip."""
-    return [100 * seam / len(heard.clip.samples) for seam in heard.clip.seams]
-
-
-def marks(heard: Heard) -> List[Tick]:
-    """The names of a clip's parts, where they begin."""
-    return [(100 * start / heard.clip.seconds, name) for start, name in heard.clip.marks]
-
-
-def frequencies(heard: Heard) -> List[Tick]:
-    """What to mark at the spectrograms' side."""
-    from audacitorch.hear.pictures import frequency_ticks
-
-    return frequency_ticks(heard.clip.rate)
-
-
-def levels(sound: Sound) -> str:
-    """Peak and RMS in dB of full scale."""
-    if sound.peak_db is None:
-        return "silent"
-    beyond = ", beyond full scale: clipped in the player" if sound.beyond_full_scale else ""
-    return f"peak {_signed(sound.peak_db)} dBFS, RMS {_signed(sound.rms_db)} dBFS{beyond}"
-
-
-def _signed(value: Optional[float]) -> str:
-    return "−∞" if value is None else f"{value:.1f}".replace("-", "−")
-
-
-def strips(heard: Heard) -> List[Tuple[str, HostLabels]]:
-    """The label tracks of a clip with a title each: one for all hosts where they draw the same."""
-    first, *others = heard.labels
-    if all((other.labels, bool(other.problem)) == (first.labels, bool(first.problem)) for other in others):
-        return [("Labels, the same for every host", first)]
-    return [(f"Labels by {drawn.host.title}", drawn) for drawn in heard.labels]
-
-
-def beside(shown: Sequence[Tuple[str, HostLabels]]) -> bool:
-    """Whether label tracks are shown side by side: two and more that have labels."""
-    return sum(bool(drawn.labels) for _, drawn in shown) > 1
-
-
-def classes(report: Report, drawn: HostLabels, seconds: float) -> List[Tuple[str, List[Tuple[float, float, str]]]]:
-    """Labels by class, in the metadata's order: left, width (both in percent) and a title each."""
-    rows: Dict[str, List[Tuple[float, float, str]]] = {}
-    for start, end, text in drawn.labels[:_MOST_LABELS]:
-        left = min(100.0, max(0.0, 100 * start / seconds))
-        width = max(0.4, min(100.0, 100 * end / seconds) - left)
-        rows.setdefault(text, []).append((round(left, 2), round(width, 2), f"{text}: {start:.2f} to {end:.2f} s"))
-    named = report.fields.get("labels")
-    order = {str(name): number for number, name in enumerate(named if isinstance(named, (list, tuple)) else ())}
-    return sorted(rows.items(), key=lambda row: order.get(row[0], len(order)))[:_MOST_CLASSES]
-
-
-def hidden_classes(drawn: HostLabels) -> int:
-    """How many classes :func:`classes` leaves out."""
-    return max(0, len({label.text for label in drawn.labels}) - _MOST_CLASSES)
-
-
-def label_lines(drawn: HostLabels) -> Sequence[Tuple[str, str, str]]:
-    """The label track as rows: start, end, label."""
-    return [(f"{start:.3f}", f"{end:.3f}", text) for start, end, text in drawn.labels[:_MOST_LABELS]]

@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 from audacitorch.findings import Finding
 from audacitorch.report import content
-from audacitorch.report.escape import visible, visible_lines
 from audacitorch.report.jsonfile import dumps
 from audacitorch.report.model import UNKNOWN, Report
 from audacitorch.report.rules_doc import help_url, severity_text
 from audacitorch.rules import Rule, all_rules
+from audacitorch.safetext import visible, visible_lines
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 #: GitHub keeps no more results of one run.

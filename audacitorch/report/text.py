@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Iterator, List, TextIO
 from urllib.parse import quote
 
 from audacitorch.report import content, measured
-from audacitorch.report.escape import visible, visible_lines, without_commands
 from audacitorch.report.model import Report
 from audacitorch.report.rules_doc import RULES_URL, help_url
+from audacitorch.safetext import visible, visible_lines, without_commands
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -17,12 +17,12 @@ from audacitorch.registry.builtin import BuiltIn, builtin_text, parse_builtin, r
 from audacitorch.registry.files import RegistryError, canonical, write
 from audacitorch.registry.folder import RegistryFolder
 from audacitorch.registry.shapes import KEY
-from audacitorch.report.escape import markdown_code
 from audacitorch.request.decision import plan_of, timestamp
 from audacitorch.request.form import find_repo
 from audacitorch.request.memory import CheckRun, OurComment, read_memory, set_state
 from audacitorch.request.mentions import Question
 from audacitorch.request.states import ACCEPTED, READY, STATES
+from audacitorch.safetext import markdown_code
 from audacitorch.version import __version__
 
 #: Audacity downloads this branch, so only what is there can be accepted.

@@ -12,13 +12,13 @@ from audacitorch import atomic
 from audacitorch.github import GitHub
 from audacitorch.github.tracker import Issue, IssueTracker
 from audacitorch.registry.files import moment_of
-from audacitorch.report.escape import markdown, visible
 from audacitorch.report.jsonfile import dumps
 from audacitorch.report.measured import number
 from audacitorch.request.issue_event import Event
 from audacitorch.request.memory import CheckRun, Memory, OurComment, read_memory
 from audacitorch.request.respond import is_permitted, why_not
 from audacitorch.request.states import COULD_NOT_CHECK, REQUEST_LABEL, STATES
+from audacitorch.safetext import markdown, visible
 from audacitorch.wording import size_text, speed_text
 
 COLUMNS = ("issue", "age", "state", "model", "verdict", "size", "speed", "waits for")

@@ -15,7 +15,6 @@ from audacitorch.github.tracker import Issue, IssueTracker
 from audacitorch.hub import Hub, HubError
 from audacitorch.hub.repos import is_commit
 from audacitorch.registry.folder import RegistryFolder
-from audacitorch.report.escape import markdown
 from audacitorch.request.accept import Refused, accept
 from audacitorch.request.comment import Links, render_request
 from audacitorch.request.decision import Decision, DecisionError, plan_of
@@ -24,6 +23,7 @@ from audacitorch.request.issue_event import ACCEPT, DECLINE, RECHECK, Event
 from audacitorch.request.memory import CheckRun, OurComment, read_memory, set_state
 from audacitorch.request.mentions import Question
 from audacitorch.request.states import ACCEPTED, COULD_NOT_CHECK, DECLINED, STATES
+from audacitorch.safetext import markdown
 
 _ACTIONS = ("opened", "edited", "reopened", "dispatched", "")
 #: What GitHub calls the rights of people who can change the list themselves.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, Dict, Iterable, List, Tuple
 
-from audacitorch.report.escape import markdown_code
+from audacitorch.safetext import markdown_code
 
 NEEDS_INFO = "needs-info"
 NEEDS_CHANGES = "needs-changes"

@@ -204,7 +204,6 @@ def checker(sandbox: str, seconds: float = CHECK_SECONDS) -> Checker:
 
     def check(folder: Path, repo: Repo) -> Report:
         from audacitorch.repo.provenance import write_facts
-        from audacitorch.report import jsonfile
 
         facts, written = folder.with_name("facts.json"), folder.with_name("report")
         write_facts(repo, facts)
@@ -215,7 +214,7 @@ def checker(sandbox: str, seconds: float = CHECK_SECONDS) -> Checker:
             _run(words, output.fileno(), seconds)
         try:
             with (written / "report.json").open("rb") as file:
-                return jsonfile.load(file.read(LARGEST_FILE).decode("utf-8"))
+                return Report.load(file.read(LARGEST_FILE).decode("utf-8"))
         except (OSError, ValueError) as error:
             said = log.read_bytes()[-1000:].decode("utf-8", "replace").strip().rpartition("\n")[2]
             raise CheckFailed(said or str(error)) from error

@@ -12,7 +12,7 @@ from typing import Callable, Dict
 import pytest
 
 from audacitorch.report import annotations as commands
-from audacitorch.report import html, jsonfile, markdown, text
+from audacitorch.report import jsonfile, markdown, page, text
 from audacitorch.report.model import Report
 
 from .samples import SAMPLES
@@ -22,7 +22,7 @@ FORMATS: Dict[str, Callable[[Report], str]] = {
     "txt": text.render,
     "md": markdown.render,
     "json": jsonfile.render,
-    "html": html.render,
+    "html": page.render,
     "commands": commands.render,
 }
 

@@ -21,11 +21,11 @@ from audacitorch.facts import Archive, Metadata
 from audacitorch.findings import BECAUSE_OF, CouldNotRun, Finding, Skipped
 from audacitorch.hosts import ALPHA, HOSTS, SPEC
 from audacitorch.report import annotations as commands
-from audacitorch.report import content, html, jsonfile, markdown, sarif, text
-from audacitorch.report.escape import markdown_block, visible, visible_lines, without_commands
+from audacitorch.report import content, jsonfile, markdown, page, sarif, text
 from audacitorch.report.formats import write_reports
 from audacitorch.report.model import Report, Target
 from audacitorch.report.rules_doc import RULES_URL
+from audacitorch.safetext import markdown_block, visible, visible_lines, without_commands
 from audacitorch.trial.observations import Trial
 
 from .samples import SAMPLES, effect, hostile, labeler, static, trial, undecided, voice_activity
@@ -43,7 +43,7 @@ RENDERERS = {
     "comment": comment,
     "annotations": commands.render,
     "sarif": sarif.render,
-    "html": html.render,
+    "html": page.render,
 }
 UNSEEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 PIECES = (
@@ -111,13 +111,13 @@ def test_markdown_holds_no_markup_mention_or_broken_table(nasty: str) -> None:
 @given(NASTY)
 @settings(max_examples=40, deadline=None)
 def test_html_has_no_script_no_address_and_no_tag_of_a_stranger(nasty: str) -> None:
-    page = Tags(html.render(hostile(nasty)))
-    known = Tags(html.render(hostile("x")))
-    assert set(page.tags) <= set(known.tags) | {"pre", "details", "summary", "br"}
-    assert not {"script", "link", "img", "iframe"} & set(page.tags)
-    assert page.links
-    assert all(LINK.fullmatch(link) for link in page.links)
-    assert not {"src", "onclick", "onerror"} & set(page.attributes)
+    shown = Tags(page.render(hostile(nasty)))
+    known = Tags(page.render(hostile("x")))
+    assert set(shown.tags) <= set(known.tags) | {"pre", "details", "summary", "br"}
+    assert not {"script", "link", "img", "iframe"} & set(shown.tags)
+    assert shown.links
+    assert all(LINK.fullmatch(link) for link in shown.links)
+    assert not {"src", "onclick", "onerror"} & set(shown.attributes)
 
 
 @pytest.mark.parametrize("name", ["text", "markdown", "comment", "annotations", "html", "sarif"])
@@ -266,7 +266,7 @@ def test_write_reports_makes_the_folder_and_leaves_no_scraps(tmp_path: Path) -> 
     for report in (effect(), voice_activity()):
         written = write_reports(report, folder)
     assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in written.values())
-    assert jsonfile.load(written["json"].read_text(encoding="utf-8")) == voice_activity()
+    assert Report.load(written["json"].read_text(encoding="utf-8")) == voice_activity()
     with pytest.raises(OSError, match=r"."):
         write_reports(effect(), written["md"])
 
@@ -335,7 +335,7 @@ def test_every_missing_field_is_named_however_many_are_shown() -> None:
         for field in fields
     )
     report = Report(target=Target("folder", "x"), findings=missing)
-    for render in (text.render, markdown.render, html.render):
+    for render in (text.render, markdown.render, page.render):
         shown = render(report).replace("\\", "")
         assert [field for field in fields if field not in shown] == []
 

@@ -1,18 +1,111 @@
-"""Two small plots of a trial: speed by block length, and memory over passes.
+"""What report.html draws: sounds and labels on a time axis, speed by block length, memory over passes.
 
-Places are in percent, so that a page draws them without a style of their own.
+Places on an axis are in percent, so that drawings need no style of their own and the page's policy can forbid inline
+styles. Text is as it came; the template escapes it.
 """
 
 from __future__ import annotations
 
 import math
+from base64 import b64encode
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple
+
+from markupsafe import Markup
 
 from audacitorch.report.model import Report
 from audacitorch.wording import speed_range, speed_text
 
+if TYPE_CHECKING:
+    from audacitorch.hear.listening import Heard, HostLabels
+    from audacitorch.hear.pictures import Sound
+
 Tick = Tuple[float, str]
+
+#: Of more classes in one clip, the rest are counted.
+_MOST_CLASSES = 16
+_MOST_LABELS = 400
+
+
+def data_uri(content: bytes, kind: str) -> Markup:
+    """Bytes as an address that holds them; base64 has nothing that a page could take for markup."""
+    return Markup(f"data:{kind};base64,{b64encode(content).decode('ascii')}")  # noqa: S704
+
+
+def path(drawn: str) -> Markup:
+    """An SVG path of our own: numbers and letters."""
+    return Markup(drawn)  # noqa: S704
+
+
+def time_ticks(heard: Heard) -> List[Tick]:
+    """Whole or half seconds of a clip."""
+    length = heard.clip.seconds
+    step = next((step for step in (0.01, 0.1, 0.5, 1.0, 2.0) if length / step <= 9), 5.0)
+    return [(100 * number * step / length, f"{number * step:g} s") for number in range(int(length / step) + 1)]
+
+
+def seams(heard: Heard) -> List[float]:
+    """Where blocks meet, in percent of the clip."""
+    return [100 * seam / len(heard.clip.samples) for seam in heard.clip.seams]
+
+
+def marks(heard: Heard) -> List[Tick]:
+    """The names of a clip's parts, where they begin."""
+    return [(100 * start / heard.clip.seconds, name) for start, name in heard.clip.marks]
+
+
+def frequencies(heard: Heard) -> List[Tick]:
+    """What to mark at the spectrograms' side."""
+    from audacitorch.hear.pictures import frequency_ticks
+
+    return frequency_ticks(heard.clip.rate)
+
+
+def levels(sound: Sound) -> str:
+    """Peak and RMS in dB of full scale."""
+    if sound.peak_db is None:
+        return "silent"
+    beyond = ", beyond full scale: clipped in the player" if sound.beyond_full_scale else ""
+    return f"peak {_signed(sound.peak_db)} dBFS, RMS {_signed(sound.rms_db)} dBFS{beyond}"
+
+
+def _signed(value: Optional[float]) -> str:
+    return "−∞" if value is None else f"{value:.1f}".replace("-", "−")
+
+
+def strips(heard: Heard) -> List[Tuple[str, HostLabels]]:
+    """The label tracks of a clip with a title each: one for all hosts where they draw the same."""
+    first, *others = heard.labels
+    if all((other.labels, bool(other.problem)) == (first.labels, bool(first.problem)) for other in others):
+        return [("Labels, the same for every host", first)]
+    return [(f"Labels by {drawn.host.title}", drawn) for drawn in heard.labels]
+
+
+def beside(shown: Sequence[Tuple[str, HostLabels]]) -> bool:
+    """Whether label tracks are shown side by side: two and more that have labels."""
+    return sum(bool(drawn.labels) for _, drawn in shown) > 1
+
+
+def classes(report: Report, drawn: HostLabels, seconds: float) -> List[Tuple[str, List[Tuple[float, float, str]]]]:
+    """Labels by class, in the metadata's order: left, width (both in percent) and a title each."""
+    rows: Dict[str, List[Tuple[float, float, str]]] = {}
+    for start, end, text in drawn.labels[:_MOST_LABELS]:
+        left = min(100.0, max(0.0, 100 * start / seconds))
+        width = max(0.4, min(100.0, 100 * end / seconds) - left)
+        rows.setdefault(text, []).append((round(left, 2), round(width, 2), f"{text}: {start:.2f} to {end:.2f} s"))
+    named = report.fields.get("labels")
+    order = {str(name): number for number, name in enumerate(named if isinstance(named, (list, tuple)) else ())}
+    return sorted(rows.items(), key=lambda row: order.get(row[0], len(order)))[:_MOST_CLASSES]
+
+
+def hidden_classes(drawn: HostLabels) -> int:
+    """How many classes :func:`classes` leaves out."""
+    return max(0, len({label.text for label in drawn.labels}) - _MOST_CLASSES)
+
+
+def label_lines(drawn: HostLabels) -> Sequence[Tuple[str, str, str]]:
+    """The label track as rows: start, end, label."""
+    return [(f"{start:.3f}", f"{end:.3f}", text) for start, end, text in drawn.labels[:_MOST_LABELS]]
 
 
 @dataclass(frozen=True)
