@@ -64,8 +64,8 @@ def lfs_pointer(archive: Archive) -> Iterator[Problem]:
 
 @rule(
     title="model.pt is safe to unpack",
-    reason="Member names that climb out, duplicate members, sizes that explode and odd packing are how archives attack "
-    "those who unpack them, and how they show one thing to a reader and another to Audacity.",
+    reason="Paths that leave the archive, duplicate members, zip bombs and inconsistent headers are how archives "
+    "attack programs that unpack them, or show one thing to a reader and another to Audacity.",
     hint="Save the model again with torch.jit.save, which writes none of this.",
     severity=ERROR,
 )
@@ -79,8 +79,8 @@ def unsafe_archive(archive: Archive) -> Iterator[Problem]:
 
 @rule(
     title="The model's code is what PyTorch's exporter writes",
-    reason="Torch reads more than its exporter writes, and reads some of it otherwise than anybody would expect. What "
-    "such code does can't be told without running it, so it is refused.",
+    reason="Torch accepts more than its exporter writes, and interprets some of it in unexpected ways. What such "
+    "code does is not known until it runs, so it is refused.",
     hint="Save the model again with torch.jit.save, and do not edit the code in the archive.",
     severity=ERROR,
 )
@@ -96,7 +96,7 @@ def unusual_code(archive: Archive) -> Iterator[Problem]:
     title="model.pt is smaller than 2 GiB",
     reason="Audacity reads the size that the Hub reports as a 32-bit number: from 2,147,483,648 bytes on, the model "
     "can't be installed.",
-    hint="Halve the weights: model.half() needs a forward that works in float32; a smaller model does too.",
+    hint="Use a smaller model, or remove weights that forward does not use.",
     severity=ERROR,
 )
 def model_too_large(archive: Archive) -> Iterator[Problem]:
@@ -110,7 +110,7 @@ def model_too_large(archive: Archive) -> Iterator[Problem]:
 
 @rule(
     title="The archive's format is one that Torch 1.9.0 reads",
-    reason="Torch 1.9.0 refuses archives of a format above 6 or below 1, and those whose format is no number.",
+    reason="Torch 1.9.0 reads the formats 1 to 6 and refuses all others.",
     hint="Export the model with Torch 1.9.0, or try 'audacitorch backport', which rewrites what it can.",
     severity=ERROR,
 )
@@ -152,18 +152,20 @@ def forward_signature(archive: Archive) -> Iterator[Problem]:
     written = ", ".join(f"{one.name}: {one.type}" for one in parameters)
     required = [one for one in parameters if not one.has_default]
     if not parameters:
-        yield Problem("The model's forward takes nothing, not even a tensor.", MODEL, details=details)
+        yield Problem("The model's forward takes no arguments, expected one tensor.", MODEL, details=details)
     elif len(required) > 1:
-        message = f"The model's forward wants {len(required)} arguments, not one tensor: forward({written})."
+        message = (
+            f"The model's forward has {len(required)} required arguments, expected one tensor: forward({written})."
+        )
         yield Problem(message, MODEL, details=details)
     elif parameters[0].type not in ("Tensor", "Optional[Tensor]", "Any", "?"):
         yield Problem(f"The model's forward takes no tensor: forward({written}).", MODEL, details=details)
 
 
 @rule(
-    title="The weights have types that Torch 1.9.0 computes with",
-    reason="Blocks are 32-bit float. Layers with weights of 16 or 64 bits refuse them, 16 bits can hardly be computed "
-    "with on a CPU at all, and an archive with tensors of newer types does not load.",
+    title="The weights have a dtype that Torch 1.9.0 can compute with",
+    reason="Blocks are 32-bit float. Layers with 16-bit or 64-bit weights fail on them, most operators have no "
+    "16-bit version for the CPU, and an archive with tensors of newer dtypes does not load.",
     hint="Convert the model before you export it: model.float().",
     severity=ERROR,
 )
@@ -185,8 +187,8 @@ def weights_dtype(archive: Archive) -> Iterator[Problem]:
 
 @rule(
     title="The model is not quantized",
-    reason="Quantized operators need an engine, FBGEMM or QNNPACK, that a machine may lack; there the model fails.",
-    hint="Export the model before it is quantized, if its size allows that.",
+    reason="Quantized operators need an engine, FBGEMM or QNNPACK, that some machines lack; the model fails there.",
+    hint="Export the model before quantization, if its size allows that.",
     severity=WARNING,
 )
 def quantized(archive: Archive) -> Iterator[Problem]:

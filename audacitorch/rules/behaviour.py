@@ -32,9 +32,9 @@ _REASONS_TO_FAIL = ("load-error", "aborts-host", "forward-signature", "device-in
 
 
 @rule(
-    title="Every block must go through forward",
-    reason="Where forward raises, Audacity shows an error box. An effect goes on with silence in place of the block; "
-    "an analyzer draws no label at all, not even those of the good blocks.",
+    title="forward runs on every block",
+    reason="When forward raises, Audacity shows an error box. An effect continues with silence in place of the "
+    "block; an analyzer draws no labels at all, not even those of the good blocks.",
     hint="The stack below names the line of the model's code. Try the same input with the saved file.",
     severity=ERROR,
     after=_REASONS_TO_FAIL,
@@ -72,8 +72,8 @@ def _multiple_hint(samples: int) -> str:
 
 
 @rule(
-    title="A multichannel model must take stereo",
-    reason="With `multichannel: true` Audacity hands over stereo tracks as (2, samples), mono tracks as (1, samples).",
+    title="A multichannel model accepts stereo",
+    reason="With `multichannel: true` Audacity passes stereo tracks as (2, samples), mono tracks as (1, samples).",
     hint='Handle both one and two channels in forward, or set "multichannel": false to get one channel always.',
     severity=ERROR,
     after=("load-error", "aborts-host"),
@@ -83,8 +83,8 @@ def fails_on_stereo(trial: Trial) -> Iterator[Problem]:
 
 
 @rule(
-    title="A multichannel model must take mono",
-    reason="With `multichannel: true` Audacity hands over mono tracks as (1, samples), stereo tracks as (2, samples).",
+    title="A multichannel model accepts mono",
+    reason="With `multichannel: true` Audacity passes mono tracks as (1, samples), stereo tracks as (2, samples).",
     hint="Repeat the channel of a mono block: `if x.shape[0] == 1: x = x.repeat(2, 1)` at the start of forward.",
     severity=ERROR,
     after=("load-error", "aborts-host"),
@@ -103,9 +103,10 @@ def _fails_on(kind: str, failed: List[Pass]) -> Iterator[Problem]:
 
 
 @rule(
-    title="Short blocks must work",
-    reason="The last block of a clip can have any length, from 1 sample on. Where an effect fails, the end of the clip "
-    "is an error box and silence; where an analyzer raises, all labels of the track are lost.",
+    title="Short blocks work",
+    reason="The last block of a clip can have any length, from 1 sample on. When an effect fails there, the user "
+    "gets an error box and silence at the end of the clip; when an analyzer fails, all labels of the track "
+    "are lost.",
     hint="Pad the input to the length that the model needs, and cut the output back to the input's length.",
     severity=WARNING,
     after=("load-error", "aborts-host"),
@@ -136,10 +137,11 @@ def short_input(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
 
 
 @rule(
-    title="Results depend on the input",
-    reason="A trace keeps what its example led to: branches that were taken, labels that were decoded. Such a model "
-    "gives the same for every sound.",
-    hint="Use torch.jit.script for code that decides by values, and check that the saved file tells two sounds apart.",
+    title="The output depends on the input",
+    reason="A trace records the branches that its example took and the values that Python computed. Such a model "
+    "returns the same result for every input.",
+    hint="Use torch.jit.script for code whose control flow depends on values, and check that the saved file gives "
+    "different results for different inputs.",
     severity=ERROR,
     after=("output-type", "timestamps-unit"),
 )
@@ -152,9 +154,9 @@ def ignores_input(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
 
 
 @rule(
-    title="Results follow the input's length",
-    reason="A trace keeps the lengths of its example: what lies behind them is not worked on, and comes out as silence "
-    "or without labels.",
+    title="The output follows the input's length",
+    reason="A trace keeps the lengths of its example. Samples after that length are not processed: they come out as "
+    "silence or without labels.",
     hint="Use torch.jit.script, or take lengths from x.shape inside forward; compare blocks of several lengths.",
     severity=WARNING,
     after=("output-type", "output-shape", "timestamps-order", "timestamps-unit"),
@@ -170,7 +172,7 @@ def traced_length(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
         return
     end = _values(stops)[0]
     said = f"at {end / 1000:.3f} s" if analyzer else f"after {end:,.0f} samples"
-    message = f"The results stop {said} in blocks of {min(lengths):,} to {max(lengths):,} samples alike."
+    message = f"The results stop {said} in all blocks of {min(lengths):,} to {max(lengths):,} samples."
     yield Problem(message, MODEL, details={"lengths": sorted(lengths), "end": end})
 
 
@@ -196,8 +198,8 @@ def _values(stops: List[Optional[float]]) -> List[float]:
 
 @rule(
     title="Memory does not grow from block to block",
-    reason="Audacity keeps the model between blocks and files: what each pass adds to its attributes is never freed, "
-    "and a long recording ends in a lack of memory.",
+    reason="Audacity keeps the model loaded between blocks and files. What each pass adds to its attributes is never "
+    "freed, so that a long recording runs out of memory.",
     hint="Do not append to lists or tensors of self in forward; start each pass with local variables.",
     severity=WARNING,
 )

@@ -17,7 +17,7 @@ FRONT_MATTER = "---\ntags: audacity\n---"
 
 @rule(
     title="README.md's front matter can be read",
-    reason="The Hub takes a repo's tags from it; front matter that it cannot read has none.",
+    reason="The Hub reads a repo's tags from the front matter; if it can't be read, the repo has no tags.",
     hint=f"Begin README.md with\n{FRONT_MATTER}",
     severity=WARNING,
 )

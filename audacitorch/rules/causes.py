@@ -72,12 +72,12 @@ CAUSES: Tuple[Cause, ...] = (
     Cause(
         "extra-argument",
         r"forward\(\) expected at most|takes \d+ positional argument",
-        "Audacity calls forward with one Tensor of shape (channels, samples): let forward take `self` and that.",
+        "Audacity calls forward with one Tensor of shape (channels, samples): let forward take `self` and one Tensor.",
     ),
     Cause(
         "list-input",
         r"Expected a value of type '(?:List|Dict|Tuple|Optional\[List)",
-        "Audacity gives one Tensor, and the model wants a list of them: call it with [x], and take the first result.",
+        "Audacity gives one Tensor, and the model expects a list of them: call it with [x], and take the first result.",
     ),
     Cause(
         "stereo-only",
@@ -123,13 +123,13 @@ CAUSES: Tuple[Cause, ...] = (
         "traced-length",
         r"shape '\[[\d, ]+\]' is invalid for input of size|must match the size of tensor|Sizes of tensors must match|"
         r"The expanded size of the tensor|mat1 and mat2 shapes|size mismatch|batch1 dim",
-        "A length is written into the code, as a trace does with that of its example: use torch.jit.script, or take "
+        "A length is fixed in the code, as a trace does with its example's: use torch.jit.script, or take "
         "lengths from x.shape, and try a few lengths before the export.",
     ),
     Cause(
         "newer-operator",
         r"Unknown builtin op|Arguments for call are not valid|return_complex|complex-valued input",
-        "The operator is another one in Torch 1.9.0: try `audacitorch backport`, or export under Torch 1.9.0.",
+        "The operator differs in Torch 1.9.0: try `audacitorch backport`, or export under Torch 1.9.0.",
     ),
     Cause(
         "shared-object",
@@ -139,7 +139,7 @@ CAUSES: Tuple[Cause, ...] = (
     Cause(
         "file",
         r"unable to open file|No such file or directory|Operation not permitted|Permission denied",
-        "The model reads a file when it runs, and there is none at its user's: save what it needs as a buffer.",
+        "The model reads a file when it runs, which its users do not have: save what it needs as a buffer.",
     ),
 )
 

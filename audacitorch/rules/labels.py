@@ -76,7 +76,8 @@ def _mismatch(wrong: List[Tuple[Pass, int]], fits: Set[int], effect: bool, label
 
 @rule(
     title="Class indices lie within labels",
-    reason="Audacity reads labels[index] without looking: an index outside reads beyond the list, a crash at best.",
+    reason="Audacity reads labels[index] without a bounds check: an index out of range reads memory outside the "
+    "list, and usually crashes.",
     hint="Give labels an entry for every class that the model can return.",
     severity=ERROR,
     after=_WELL_FORMED,
@@ -98,10 +99,10 @@ def label_index_out_of_range(trial: Trial, metadata: Metadata) -> Iterator[Probl
 
 
 @rule(
-    title="The form of the labels tensor decides which hosts show it",
-    reason="The specification takes class probabilities (steps, classes) and shows the most probable; of class indices "
-    "it always shows the first label. Audacity 3.2 alpha takes class indices (steps,); it crashes when it gets "
-    "probabilities.",
+    title="The labels tensor has the form that the host reads",
+    reason="The specification expects class probabilities (steps, classes) and shows the most probable class; given "
+    "class indices, it always shows the first label. Audacity 3.2 alpha expects class indices (steps,) and "
+    "crashes on probabilities.",
     hint="Return probabilities for the specification, class indices for Audacity 3.2 alpha.",
     severity=by_host(lambda host: ERROR if host.labels == INDICES else WARNING),
     after=_WELL_FORMED,
@@ -126,7 +127,7 @@ def _readers(labels: str) -> str:
 
 @rule(
     title="Probabilities lie between 0 and 1",
-    reason="A confidence threshold means nothing for logits, and everything falls below or above it.",
+    reason="A confidence threshold has no meaning for logits: all of them fall below or above it.",
     hint="End the model with a sigmoid or a softmax over the classes.",
     severity=WARNING,
     after=_WELL_FORMED,
@@ -138,7 +139,7 @@ def probabilities_range(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
         values = output.tensors[0]
         if len(values.shape) != 2 or values.minimum is None or values.maximum is None or _within(values):
             return None
-        return f"The class probabilities reach from {values.minimum:.3g} to {values.maximum:.3g}"
+        return f"The class probabilities range from {values.minimum:.3g} to {values.maximum:.3g}"
 
     yield from judge_outputs(trial, judge)
 
@@ -152,8 +153,8 @@ def _within(values: TensorFacts) -> bool:
     title="Labels start before they end, and not before the block",
     reason="Audacity 3.2 alpha drops a label that starts after its end, the specification keeps it; a negative "
     "start lies before the selection.",
-    hint="Return start and stop in seconds from the start of the block, in this order; of a duration, the stop is "
-    "start + duration.",
+    hint="Return start and stop in seconds from the start of the block, in this order. If the model computes a "
+    "duration, the stop is start + duration.",
     severity=ERROR,
     after=_WELL_FORMED,
 )
@@ -181,10 +182,11 @@ def _order_hint(done: Pass, output: Output) -> Optional[str]:
 
 
 @rule(
-    title="Timestamps are seconds",
+    title="Timestamps are in seconds",
     reason="Audacity reads timestamps as seconds from the block's start: frames, samples or milliseconds put labels "
-    "minutes or hours behind the audio.",
-    hint="Divide by what a second has: milliseconds by 1000, samples by the sample rate, frames by rate / hop length.",
+    "minutes or hours after the audio.",
+    hint="Convert to seconds: divide milliseconds by 1000, samples by the sample rate, frames by sample rate / hop "
+    "length.",
     severity=ERROR,
     after=_WELL_FORMED,
 )
@@ -211,9 +213,11 @@ def _unit(ratio: float, rate: float) -> str:
 
 
 @rule(
-    title="Labels end with the block",
-    reason="The specification ends a label with its block, Audacity 3.2 alpha lets it run into the next.",
-    hint="Take the times from the block's length, x.shape[1] / sample_rate seconds, and drop what starts behind it.",
+    title="Labels end within the block",
+    reason="The specification cuts a label at the end of its block; Audacity 3.2 alpha lets it run into the next "
+    "block.",
+    hint="Compute the times from the block's length, x.shape[1] / sample_rate seconds, and drop labels that start "
+    "after it.",
     severity=WARNING,
     after=(*_WELL_FORMED, "timestamps-unit", "timestamps-order"),
 )
@@ -234,8 +238,8 @@ def timestamps_range(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
 
 
 @rule(
-    title="Labels are cut at block borders",
-    reason="Every block is labelled by itself: what lies across a border becomes two labels.",
+    title="No label crosses a block border",
+    reason="Every block is labelled separately: a label that crosses a border becomes two.",
     hint="Nothing to fix: tell users that long labels may come in pieces.",
     severity=NOTE,
     after=(*_WELL_FORMED, "timestamps-unit"),

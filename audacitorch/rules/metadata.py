@@ -56,7 +56,7 @@ HINTS = {
 
 @rule(
     title="metadata.json is UTF-8",
-    reason="Audacity's parser reads UTF-8 without a byte order mark and takes the file for broken otherwise.",
+    reason="Audacity's parser reads UTF-8 without a byte order mark and treats anything else as a broken file.",
     hint="Save the file as “UTF-8”, not “UTF-8 with BOM” or “Unicode”; audacitorch.utils.save_model writes it so.",
     severity=ERROR,
 )
@@ -68,7 +68,7 @@ def metadata_encoding(metadata: Metadata) -> Iterator[Problem]:
 
 @rule(
     title="metadata.json is one JSON object",
-    reason="Audacity drops a model whose metadata.json its parser refuses: the model never shows up.",
+    reason="If Audacity's parser refuses metadata.json, the model never appears in its list.",
     hint="Let audacitorch.utils.save_model write the file, or run it through a JSON formatter.",
     severity=ERROR,
 )
@@ -78,12 +78,12 @@ def metadata_json(metadata: Metadata) -> Iterator[Problem]:
         hint = HINTS.get(problem.kind)
         yield Problem(sentence(problem.message), FILE, problem.line, hint, details={"kind": problem.kind})
     if len(wrong) > MAX_PER_FIELD:
-        yield Problem(f"{len(wrong) - MAX_PER_FIELD:,} more keys come twice.", FILE)
+        yield Problem(f"{len(wrong) - MAX_PER_FIELD:,} more keys are repeated.", FILE)
 
 
 @rule(
     title="Every required field of metadata.json is there",
-    reason="Audacity reads these fields without asking whether they are there, and drops a model that lacks one.",
+    reason="Audacity needs these fields and drops a model that lacks one.",
     hint="docs/metadata.md lists the fields with an example.",
     severity=ERROR,
     after=READABLE,
@@ -155,7 +155,7 @@ def _type_hint(violation: Violation) -> Optional[str]:
 
 @rule(
     title="Numbers in metadata.json lie within the hosts' limits",
-    reason="Audacity resamples to this rate and refuses one that it cannot resample to.",
+    reason="Audacity resamples to this rate and refuses a rate that it can't resample to.",
     hint="Write the sample rate in Hz that the model was trained at, such as 44100.",
     severity=ERROR,
     after=READABLE,
@@ -168,7 +168,7 @@ def metadata_field_range(metadata: Metadata) -> Iterator[Problem]:
 
 @rule(
     title="Texts in metadata.json are short enough",
-    reason="Audacity has room for so many characters and refuses a longer text.",
+    reason="Audacity limits the length of these texts and refuses a file that exceeds it.",
     hint="Shorten the text; characters are counted as Unicode code points.",
     severity=ERROR,
     after=READABLE,
@@ -198,7 +198,7 @@ def _long_tags(metadata: Metadata) -> Iterator[Problem]:
 
 @rule(
     title="Lists in metadata.json are short enough",
-    reason="Audacity refuses a longer list.",
+    reason="Audacity limits the length of these lists and refuses a file that exceeds it.",
     hint="Keep the entries that help a user most.",
     severity=ERROR,
     after=READABLE,
@@ -213,7 +213,7 @@ def metadata_field_count(metadata: Metadata) -> Iterator[Problem]:
 
 @rule(
     title="Values in metadata.json are ones that Audacity knows",
-    reason="Audacity compares these values letter by letter: another one hides the model or rejects the file.",
+    reason="Audacity compares these values exactly: with any other value the model is hidden, or the file is refused.",
     hint="Write one of the values that docs/metadata.md lists, in lower case.",
     severity=ERROR,
     after=READABLE,
@@ -235,8 +235,8 @@ def metadata_field_value(metadata: Metadata) -> Iterator[Problem]:
 
 @rule(
     title="Domains are ones that Audacity knows",
-    reason="The specification ignores another domain; Audacity 3.2 alpha refuses the whole file.",
-    hint="Choose among music, environmental, speech, other.",
+    reason="The specification ignores an unknown domain; Audacity 3.2 alpha refuses the whole file.",
+    hint="Choose from music, environmental, speech, other.",
     severity=by_host(lambda host: ERROR if refuses_unknown_domains(host) else WARNING),
     after=READABLE,
 )
@@ -276,7 +276,7 @@ def _domain_severity(field: str, metadata: Metadata) -> Severity:
 @rule(
     title="Every field of metadata.json is one that Audacity reads",
     reason="A field that no host reads does nothing; often its name is misspelt.",
-    hint="Leave the field out if it is not for you alone.",
+    hint="Correct the name, or remove the field if nothing of yours reads it.",
     severity=NOTE,
     after=READABLE,
 )
@@ -308,7 +308,7 @@ def _unknown_hint(metadata: Metadata, field: str, near: Optional[str]) -> Option
 
 @rule(
     title="Descriptions say what the model does",
-    reason="Audacity shows these texts in its list of models: users choose by them.",
+    reason="Audacity shows these texts in its list of models, and users choose by them.",
     hint="Say in a few words what the model does to audio, such as `Separates the vocals from the rest`.",
     severity=NOTE,
     after=READABLE,
@@ -326,10 +326,10 @@ def placeholder_text(metadata: Metadata) -> Iterator[Problem]:
 
 
 @rule(
-    title="Every label has a text of its own",
-    reason="Tracks and labels with the same text can't be told apart; Audacity 3.2 alpha joins labels by their text, "
-    "and draws those with a text that comes twice again for each of them.",
-    hint="Give each output channel or class a name of its own.",
+    title="Every label has a different text",
+    reason="Tracks and labels with the same text can't be told apart. Audacity 3.2 alpha joins labels by their text, "
+    "and draws labels with a repeated text once more for each repetition.",
+    hint="Give each output channel or class a different name.",
     severity=WARNING,
     after=READABLE,
 )
@@ -346,7 +346,7 @@ def duplicate_labels(metadata: Metadata) -> Iterator[Problem]:
         yield Problem(message, FILE, line, details={"field": "labels", "value": show(label)})
     if len(twice) > MAX_PER_FIELD:
         more = len(twice) - MAX_PER_FIELD
-        yield Problem(f"{more:,} more {'text comes' if more == 1 else 'texts come'} twice in `labels`.", FILE)
+        yield Problem(f"{more:,} more {'text is' if more == 1 else 'texts are'} repeated in `labels`.", FILE)
 
 
 def name(violation: Violation) -> str:

@@ -82,8 +82,9 @@ def _is_known(call: Call, archive: Archive) -> bool:
 
 @rule(
     title="Torch 1.9.0 knows every operator that the model calls",
-    reason="Audacity ships libtorch 1.9.0. An operator that came later ends the load, and with most newer exports the "
-    "whole program, because 1.9.0 can't even build its error message from their debug files.",
+    reason="Audacity ships libtorch 1.9.0. A model with an operator that was added later does not load; most newer "
+    "exports crash the whole program, because 1.9.0 can't even build its error message from their debug "
+    "files.",
     hint=_HINT,
     severity=ERROR,
 )
@@ -105,8 +106,9 @@ def unknown_operator(archive: Archive) -> Iterator[Problem]:
 
 
 @rule(
-    title="Every call fits a schema that Torch 1.9.0 has",
-    reason="Operators gained arguments after 1.9.0; a call that uses them, or gives other types, ends the load.",
+    title="Every call matches a schema of Torch 1.9.0",
+    reason="Operators gained arguments after 1.9.0. A model with a call that uses them, or passes other types, does "
+    "not load.",
     hint=_HINT,
     severity=ERROR,
 )
@@ -152,7 +154,7 @@ def custom_operator(archive: Archive) -> Iterator[Problem]:
 
 @rule(
     title="Torch 1.9.0 knows every type that the model names",
-    reason="Annotations may name types that came after 1.9.0; the load ends there.",
+    reason="Annotations may name types that were added after 1.9.0; the model then does not load.",
     hint="Run 'audacitorch backport', which copies a function for each type that it is called with, or annotate with "
     "types that Torch 1.9.0 has.",
     severity=ERROR,
@@ -170,8 +172,8 @@ def _type_details(used: TypeName) -> Dict[str, object]:
 
 @rule(
     title="The model reads and writes no files",
-    reason="A model runs with the rights of whoever runs Audacity. Code that opens files or speaks to other processes "
-    "can read private data or overwrite it, and may do so as soon as it is loaded.",
+    reason="A model runs with the rights of whoever runs Audacity. Code that opens files or communicates with other "
+    "processes can read private data or overwrite it, as soon as the model is loaded.",
     hint="Keep what the model needs in its parameters and buffers.",
     severity=ERROR,
 )
@@ -191,7 +193,7 @@ def file_access(archive: Archive) -> Iterator[Problem]:
     for operator in sorted(set(archive.compiled) - {call.operator for call in archive.calls}):
         what = schemas.REACHES_OUT.get(operator)
         if what is not None:
-            message = f"Torch compiled {operator}, which {what}, out of code that does not show it."
+            message = f"Torch compiled {operator}, which {what}, from code that does not show it."
             yield Problem(message, MODEL, details={"operator": operator})
 
 
@@ -229,17 +231,17 @@ def training_mode(archive: Archive) -> Iterator[Problem]:
 
 
 @rule(
-    title="The model was exported by a PyTorch that Torch 1.9.0 can follow",
+    title="Torch 1.9.0 can run what the exporting PyTorch wrote",
     reason="A newer PyTorch writes calls that 1.9.0 does not have. One command rewrites most of them; each call is "
     "listed below this finding.",
-    hint="Run: audacitorch backport FOLDER --in-place. It tells what it can't rewrite.",
+    hint="Run: audacitorch backport FOLDER --in-place. It lists what it can't rewrite.",
     severity=ERROR,
 )
 def newer_export(archive: Archive) -> Iterator[Problem]:
     found = _not_in_1_9_0(archive)
     if found:
         calls = "1 place" if len(found) == 1 else f"{len(found):,} places"
-        message = f"The model was made by {archive.producer}, which wrote what Torch 1.9.0 does not take in {calls}."
+        message = f"The model was exported by {archive.producer}; Torch 1.9.0 can't run what it wrote in {calls}."
         yield Problem(message, MODEL, details={"producer": archive.producer, "places": len(found)})
 
 

@@ -35,8 +35,8 @@ _RATES = frozenset((8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000
 
 @rule(
     title="An effect returns one tensor, an analyzer a tuple of two",
-    reason="Audacity reads the result without asking what it is; anything else is an error box at every block. A model "
-    "whose effect_type is not what it really is shows up in the wrong menu, or in none.",
+    reason="Audacity does not check the type of the result: anything else is an error box at every block. A model "
+    "with the wrong effect_type appears in the wrong menu, or in none.",
     hint="Return the waveform alone from an effect, and (labels, timestamps) from an analyzer; check effect_type.",
     severity=ERROR,
 )
@@ -60,9 +60,9 @@ def _guess(output: Output) -> str:
 
 
 @rule(
-    title="Outputs have the host's dimensions",
+    title="Outputs have the shape that Audacity expects",
     reason="Audacity writes (channels, samples) as tracks and reads (steps, classes) or (steps,) with (steps, 2) as "
-    "labels. Another number of dimensions breaks the write, or asserts and ends the process.",
+    "labels. With another number of dimensions the write fails, or an assertion crashes Audacity.",
     hint="Squeeze, unsqueeze or transpose the result at the end of forward; there is no batch dimension.",
     severity=ERROR,
     after=("output-type",),
@@ -94,14 +94,14 @@ def _shape_hint(done: Pass, output: Output) -> Optional[str]:
         if len(stamps) == 2 and stamps[0] == 2 != stamps[1]:
             return "Starts and ends are rows here: transpose the timestamps, `timestamps.t()`."
         if len(shape) == 3 and shape[0] == 1:
-            return "Take the batch dimension off: `labels.squeeze(0)`, and the same for timestamps where they have one."
+            return "Remove the batch dimension: `labels.squeeze(0)`, and the same for timestamps where they have one."
         return None
     if _samples_first(done, shape):
         return "The samples come first here: return `output.t()`."
     if shape == (done.samples,):
-        return "There must be a dimension of channels: `output.unsqueeze(0)`, or `squeeze(0)` in place of `squeeze()`."
+        return "The channel dimension is missing: `output.unsqueeze(0)`, or `squeeze(0)` in place of `squeeze()`."
     if len(shape) == 3 and shape[0] == 1:
-        return "Take the batch dimension off: return `output.squeeze(0)`."
+        return "Remove the batch dimension: return `output.squeeze(0)`."
     if len(shape) == 3 and shape[:2] == (done.channels, 1) and shape[2] > 1:
         return "Each channel went through as a batch of its own: return `output.squeeze(1)`."
     if len(shape) >= 3 and shape[-1] > 1:
@@ -152,9 +152,9 @@ def output_dtype(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
 
 
 @rule(
-    title="As many samples out as in",
+    title="The output has as many samples as the input",
     reason="The result is pasted where the block began, so that a shorter or longer one leaves a gap or shifts "
-    "everything behind it.",
+    "everything after it.",
     hint="Pad the input so that no stride loses its end, and cut the output: output[:, :x.shape[1]].",
     severity=ERROR,
     after=("output-type", "output-shape"),
@@ -218,12 +218,12 @@ def _length_hint(wrong: List[Tuple[Pass, int]]) -> Optional[str]:
     share = _share(wrong)
     if "as many" in share:
         return (
-            "The model changes the sample rate: a stride is not undone, two channels are laid one behind the other, or "
+            "The model changes the sample rate: a stride is not undone, two channels are put one after the other, or "
             "sample_rate is not the rate that comes out. Bring the output back to x.shape[1] samples."
         )
     if "same" in share:
         return (
-            "A length is written into the code, as a trace does with that of its example: use torch.jit.script, or "
+            "A length is fixed in the code, as a trace does with its example's: use torch.jit.script, or "
             "take the length from x.shape."
         )
     return None
@@ -235,9 +235,9 @@ def _harmless(done: Pass, samples: int) -> bool:
 
 
 @rule(
-    title="Outputs hold numbers",
+    title="Outputs are finite",
     reason="NaN and infinity become clicks, silence or a broken project file in Audacity, depending on the export.",
-    hint="Guard divisions and logarithms with a small epsilon; silence is what brings them out most often.",
+    hint="Guard divisions and logarithms with a small epsilon; silence is the input that causes them most often.",
     severity=ERROR,
     after=("output-type",),
 )

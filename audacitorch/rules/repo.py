@@ -27,7 +27,7 @@ LARGEST_PLAIN_FILE = 10_000_000
 
 @rule(
     title="The repo id is `author/name`",
-    reason="Audacity cuts the id at `/` into exactly these two, and asks the Hub for files below them.",
+    reason="Audacity splits the id at `/` into exactly these two, and asks the Hub for their files.",
     hint="Write the id as the model's page on the Hub shows it, such as hugggof/vocal-separation.",
     severity=ERROR,
 )
@@ -42,7 +42,7 @@ def repo_id(repo: Repo) -> Iterator[Problem]:
 
 
 @rule(
-    title="model.pt and metadata.json are there",
+    title="model.pt and metadata.json exist",
     reason="Audacity downloads exactly these two files from the repo's top folder.",
     hint="Export the model with audacitorch.utils.save_model(serialized_model, metadata, folder).",
     severity=ERROR,
@@ -59,7 +59,7 @@ def missing_file(repo: Repo) -> Iterator[Problem]:
         near = _near_miss(repo, wanted)
         hint = None
         if near is not None:
-            hint = f"Is {show(near)} the file? Audacity looks for `{wanted}` in the top folder, by this very name."
+            hint = f"Is {show(near)} the file? Audacity looks for `{wanted}` in the top folder, with exactly this name."
         yield Problem(f"{wanted} is missing.", wanted, hint=hint, details={"missing": [wanted]})
 
 

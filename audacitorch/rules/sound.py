@@ -24,7 +24,7 @@ _SEAM_HEARD_FROM_DB = -60.0
 #: An output this many times as loud as its input is no effect any more: 40 dB.
 _BROKEN_GAIN = 100.0
 _GAIN_HINT = (
-    "So loud a result is a gain that does not follow the input, as a trace freezes it with that of its example: use "
+    "A result this loud comes from a gain that does not follow the input: a trace keeps the gain of its example. Use "
     "torch.jit.script, and check that the output is within ±1.0."
 )
 #: Operators that draw random numbers.
@@ -37,9 +37,9 @@ _LONG_ENOUGH = 65536
 
 
 @rule(
-    title="Sound in, sound out",
+    title="The output is not silent",
     reason="An effect that gives silence for noise, tones and impulses looks broken to its user.",
-    hint="Check that the weights were saved, and the range that the model expects its input in.",
+    hint="Check that the weights were saved, and which range the model expects its input in.",
     severity=NOTE,
     after=_WELL_FORMED,
 )
@@ -76,8 +76,8 @@ def clipping(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
 
 
 @rule(
-    title="Outputs are centred",
-    reason="A constant offset eats headroom and clicks wherever the effect begins and ends.",
+    title="Outputs have no constant offset",
+    reason="A constant offset uses up headroom, and clicks where the effect begins and ends.",
     hint="Remove the mean, or a bias in the last layer.",
     severity=NOTE,
     after=_WELL_FORMED,
@@ -97,8 +97,8 @@ def dc_offset(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
 
 @rule(
     title="The same block gives the same result",
-    reason="Every block is a pass of its own, in no promised order: a model that remembers the last one gives users "
-    "another result each time. What a model draws at random is the same in both passes here, and does not count.",
+    reason="Every block is a separate pass, in no guaranteed order: a model that remembers the previous block gives "
+    "different results each time. Random numbers are the same in both passes here, and do not count.",
     hint="Reset the state at the start of forward, and keep what a pass needs in local variables.",
     severity=WARNING,
     after=("output-type",),
@@ -111,10 +111,10 @@ def stateful(trial: Trial) -> Iterator[Problem]:
 
 
 @rule(
-    title="Blocks can be heard",
-    reason="Audacity cuts clips into blocks with no overlap and no state: what a model does at its edges is heard at "
-    "every border.",
-    hint="Less padding at the edges helps, or a model that needs less context; users can render shorter selections.",
+    title="Block borders are not audible",
+    reason="Audacity cuts clips into blocks with no overlap and no state: what a model does at the edges of a block "
+    "is audible at every border.",
+    hint="Less padding at the edges helps, or a model that needs less context. Users can process shorter selections.",
     severity=NOTE,
     after=_WELL_FORMED,
 )
@@ -132,9 +132,9 @@ def block_seams(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
 
 
 @rule(
-    title="Outputs are in time with the input",
-    reason="Audacity pastes a result where its block began and knows of no latency: everything is heard later, and the "
-    "end of the clip is lost.",
+    title="The output is not delayed",
+    reason="Audacity pastes a result where its block began and does not compensate for latency: everything is "
+    "delayed, and the end of the clip is lost.",
     hint="Drop the first samples of the output and pad its end, inside forward.",
     severity=NOTE,
     after=_WELL_FORMED,

@@ -30,9 +30,9 @@ _CRASH_HINT = (
 
 
 @rule(
-    title="Torch compiles what the archive shows",
-    reason="What a model does is told from its archive's code before it runs. Where Torch compiles an operator out of "
-    "code that does not show it, nothing that was told can be trusted, and the model is not run.",
+    title="Torch compiles only what the archive shows",
+    reason="The check reads the archive's code before the model runs. If Torch compiles an operator that this code "
+    "does not show, what was read can't be trusted, and the model is not run.",
     hint="Save the model with torch.jit.save of a released PyTorch, and do not edit the archive's code by hand.",
     severity=ERROR,
 )
@@ -50,10 +50,10 @@ def _reach(operator: str) -> str:
 
 
 @rule(
-    title="Loading and running must not end the process",
-    reason="Audacity runs models in its own process: one that ends it closes Audacity, with the user's work. Most "
-    "models that a newer PyTorch exported do so, because Torch 1.9.0 can't read their debug information and "
-    "gives up while it builds the error's text.",
+    title="Loading and running do not crash the process",
+    reason="Audacity runs models in its own process: a model that crashes it closes Audacity, and unsaved work is "
+    "lost. Most models that a newer PyTorch exported do so, because Torch 1.9.0 can't read their debug "
+    "information and aborts while it builds the error message.",
     hint="Export the model again under Torch 1.9.0 (pip install torch==1.9.0), or try `audacitorch backport`.",
     severity=ERROR,
     after=("out-of-memory",),
@@ -63,9 +63,9 @@ def aborts_host(trial: Trial, archive: Archive) -> Iterator[Problem]:
         return
     doing = "Loading the model" if trial.stage == "load" else "A forward pass"
     place = "" if trial.unfinished is None else f" ({where(trial.unfinished)})"
-    message = f"{doing}{place} ended the process with {trial.signal}: Audacity would close."
+    message = f"{doing}{place} crashed the process with {trial.signal}: Audacity would close."
     if trial.hidden_error:
-        message += f" The error behind it: {told(trial.hidden_error)}"
+        message += f" The original error: {told(trial.hidden_error)}"
     details: Dict[str, object] = {"signal": trial.signal, "stage": trial.stage, "native_message": trial.native_message}
     if trial.stage == "load" and explains_the_load(archive):
         details.update(behind(archive))
@@ -82,7 +82,7 @@ def _abort_hint(trial: Trial, archive: Archive) -> Optional[str]:
 
 
 @rule(
-    title="The model must load",
+    title="The model loads",
     reason="Audacity loads model.pt with libtorch 1.9.0 alone: no Python, no torchaudio, no operators of your own.",
     hint="Load the saved file in a fresh Python with Torch 1.9.0 that has imported nothing but torch.",
     severity=ERROR,
@@ -97,9 +97,10 @@ def load_error(trial: Trial) -> Iterator[Problem]:
 
 
 @rule(
-    title="The trial must end in time",
-    reason="Audacity waits without limit: a model that does not return hangs the effect until its user ends Audacity.",
-    hint="Look for a loop that does not end; for a model that is only slow, raise --timeout.",
+    title="The trial finishes in time",
+    reason="Audacity waits without limit: a model that does not return hangs the effect until the user closes "
+    "Audacity.",
+    hint="Look for an endless loop; if the model is only slow, raise --timeout.",
     severity=ERROR,
 )
 def timeout(trial: Trial) -> Iterator[Problem]:
@@ -108,8 +109,8 @@ def timeout(trial: Trial) -> Iterator[Problem]:
 
 
 @rule(
-    title="Memory must suffice",
-    reason="A model that asks for more memory than there is ends Audacity, or makes the whole machine crawl.",
+    title="The model fits in memory",
+    reason="A model that asks for more memory than there is crashes Audacity, or slows down the whole machine.",
     hint="Work on the block in chunks inside forward; for a model that really needs more, raise --memory.",
     severity=ERROR,
 )
@@ -134,9 +135,9 @@ def _doing(trial: Trial) -> str:
 
 
 @rule(
-    title="Models should be faster than real time",
-    reason="Audacity shows a dialog that hangs on long selections while a slow model works.",
-    hint="A smaller model, fewer overlapping windows, or quantized weights help most.",
+    title="The model is faster than real time",
+    reason="Audacity can't be used while a model runs; with a slow model and a long selection that takes long.",
+    hint="A smaller model or fewer overlapping windows help most.",
     severity=WARNING,
 )
 def slow(trial: Trial) -> Iterator[Problem]:

@@ -102,7 +102,7 @@ def voice_activity() -> Report:
         findings=(
             *arguments,
             Finding("unknown-operator", "error", HOSTS, "Torch 1.9.0 has no aten::pad", "", "model.pt", 7),
-            Finding("aborts-host", "error", HOSTS, "loading ended the process with SIGABRT.", file="model.pt"),
+            Finding("aborts-host", "error", HOSTS, "loading crashed the process with SIGABRT.", file="model.pt"),
             Finding("card-tag-missing", "warning", HOSTS, "no tag `audacity`", "Add it.", "README.md", 2),
         ),
         skipped=(

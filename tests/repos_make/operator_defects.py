@@ -22,8 +22,8 @@ def _calls(name: str, code: str, *expected: Expected, runs: bool = False) -> Fix
 
 
 def _from_newer(name: str, *expected: Expected) -> Fixture:
-    ended = error("aborts-host", message="Loading the model ended the process with SIGABRT")
-    newer = error("newer-export", message="made by PyTorch 2.1 or newer")
+    ended = error("aborts-host", message="Loading the model crashed the process with SIGABRT")
+    newer = error("newer-export", message="exported by PyTorch 2.1 or newer")
     return Fixture(name, (newer, *expected, ended), card(), KEPT, runs=True)
 
 
@@ -69,7 +69,7 @@ def _static() -> List[Fixture]:
     return [
         of("no-forward", modules.HasNoForward(), error("forward-signature", message="its methods are: encode")),
         of("forward-of-two-tensors", modules.WantsTwoTensors(),
-           error("forward-signature", message="wants 2 arguments, not one tensor: forward(x: Tensor, y: Tensor)")),
+           error("forward-signature", message="has 2 required arguments, expected one tensor: forward(x: Tensor")),
         of("moves-to-cuda", modules.MovesToCuda(), error("device-in-code", message="the device 'cuda:0'")),
         of("drops-in-use", modules.DropsAlways(), warning("training-mode", message="calls dropout in training")),
         of("half-weights", modules.Scales(float16), error("weights-dtype", message="parameters are half (float16)")),
