@@ -33,9 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--in-place",
         action="store_true",
-        help="write over the model; it stays as model.pt.orig until the result was run under Torch 1.9.0",
+        help="replace the model; the original stays as model.pt.orig until the result has run under Torch 1.9.0",
     )
-    parser.add_argument("--force", action="store_true", help="write over OUT if it is there")
+    parser.add_argument("--force", action="store_true", help="overwrite OUT if it exists")
     parser.add_argument(
         "--verify-with",
         metavar="PYTHON",

@@ -42,17 +42,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--listen", type=Path, metavar="FILE", help="play this audio file in the report's page as well (--report, html)"
     )
-    parser.add_argument("--facts", type=Path, metavar="FILE", help="TARGET was fetched: what `fetch --facts` wrote")
+    parser.add_argument("--facts", type=Path, metavar="FILE", help="the file that `fetch --facts` wrote for TARGET")
     parser.add_argument(
         "--page-data", type=Path, metavar="FILE", help="write what report.html shows beside report.json, as JSON"
     )
     parser.add_argument(
         "--outputs", type=Path, metavar="FILE", help="add verdict, errors, warnings, for GitHub's steps"
     )
-    parser.add_argument("--static", action="store_true", help="do not run the model: files alone, in half a second")
-    add_host_argument(parser, "whose verdict counts", ALL_HOSTS)
-    parser.add_argument("--strict", action="store_true", help="warnings count as errors")
-    parser.add_argument("--ignore", action="append", default=[], metavar="RULE", help="leave out what this rule finds")
+    parser.add_argument("--static", action="store_true", help="do not run the model; takes half a second")
+    add_host_argument(parser, "the host whose verdict counts", ALL_HOSTS)
+    parser.add_argument("--strict", action="store_true", help="count warnings as errors")
+    parser.add_argument(
+        "--ignore",
+        action="append",
+        default=[],
+        metavar="RULE",
+        help="leave out the findings of this rule; may be repeated",
+    )
     add_format_argument(parser, FORMATS)
     add_limit_arguments(parser)
 

@@ -11,8 +11,12 @@ from audacitorch.commands.options import add_endpoint_argument
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `audacitorch fetch`."""
     parser.add_argument("repo_id", metavar="REPO_ID", help="author/name[@revision]")
-    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="default: the repo's name, here")
-    parser.add_argument("--facts", type=Path, metavar="FILE", help="write there what the Hub tells, for check --facts")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="where to write it (default: a folder with the repo's name)"
+    )
+    parser.add_argument(
+        "--facts", type=Path, metavar="FILE", help="write the Hub's facts about the repo there, for check --facts"
+    )
     add_endpoint_argument(parser)
 
 

@@ -19,18 +19,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a new folder")
     parser.add_argument("--kind", choices=KINDS, help="what the model returns: waveforms or labels (default: effect)")
-    parser.add_argument("--name", metavar="NAME", help="a readable name (default: the folder's)")
-    parser.add_argument("--sample-rate", type=int, metavar="HZ", help="that the model expects (default: 44100)")
-    parser.add_argument("--labels", metavar="A,B", help="names of the outputs or classes, with commas")
+    parser.add_argument("--name", metavar="NAME", help="the model's title (default: the folder's name)")
+    parser.add_argument(
+        "--sample-rate", type=int, metavar="HZ", help="sample rate that the model expects (default: 44100)"
+    )
+    parser.add_argument("--labels", metavar="A,B", help="names of the outputs or classes, separated by commas")
     parser.add_argument("--stereo", action="store_true", default=None, help="pass stereo tracks as (2, samples)")
     parser.add_argument(
         "--indices",
         action="store_true",
-        help="a labeler returns class indices, as Audacity 3.2 alpha reads them, and not probabilities",
+        help="make a labeler return class indices, which Audacity 3.2 alpha reads, instead of probabilities",
     )
-    parser.add_argument("--domains", metavar="A,B", help="of music, speech, environmental, other (default: music)")
-    parser.add_argument("--license", metavar="SPDX", default="mit", help="for the card (default: mit)")
-    parser.add_argument("--no-export", action="store_true", help="write the files and do not export the model")
+    parser.add_argument("--domains", metavar="A,B", help="any of music, speech, environmental, other (default: music)")
+    parser.add_argument(
+        "--license", metavar="SPDX", default="mit", help="the licence that the card names (default: mit)"
+    )
+    parser.add_argument("--no-export", action="store_true", help="write the files without exporting the model")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -33,12 +33,14 @@ def add_target_argument(parser: argparse.ArgumentParser, many: bool = False) -> 
 
 def add_endpoint_argument(parser: argparse.ArgumentParser) -> None:
     """--endpoint."""
-    parser.add_argument("--endpoint", metavar="URL", help="of the Hub (default: HF_ENDPOINT, or huggingface.co)")
+    parser.add_argument("--endpoint", metavar="URL", help="the Hub's address (default: HF_ENDPOINT, or huggingface.co)")
 
 
 def add_registry_argument(parser: argparse.ArgumentParser) -> None:
     """--registry."""
-    parser.add_argument("--registry", type=Path, metavar="DIR", help="default: the checkout's registry/")
+    parser.add_argument(
+        "--registry", type=Path, metavar="DIR", help="the registry's folder (default: the checkout's registry/)"
+    )
 
 
 def add_host_argument(parser: argparse.ArgumentParser, what: str, *more: str) -> None:
@@ -51,13 +53,13 @@ def add_format_argument(parser: argparse.ArgumentParser, formats: Iterable[str])
     """--format: one of ``formats``, the first by default."""
     choices = tuple(formats)
     parser.add_argument(
-        "--format", choices=choices, default=choices[0], help="of what is printed (default: %(default)s)"
+        "--format", choices=choices, default=choices[0], help="format of the output (default: %(default)s)"
     )
 
 
 def add_jobs_argument(parser: argparse.ArgumentParser, default: int) -> None:
     """--jobs."""
-    help_text = "models at once (default: %(default)s)"
+    help_text = "models to run at once (default: %(default)s)"
     parser.add_argument("--jobs", type=positive_integer, default=default, metavar="N", help=help_text)
 
 
@@ -74,13 +76,17 @@ def add_limit_arguments(parser: argparse.ArgumentParser) -> None:
     """
     add_sandbox_argument(parser)
     seconds, megabytes = DEFAULT_TIMEOUT_SECONDS, DEFAULT_MEMORY_BYTES >> 20
-    for_time = "for one model, and if given for its download too (default: %(default)g)"
+    for_time = "time limit for one model; if given, for its download as well (default: %(default)g)"
     parser.add_argument(
         "--timeout", type=seconds_above_zero, action=_Timeout, default=seconds, metavar="S", help=for_time
     )
     parser.set_defaults(download_seconds=None)
     parser.add_argument(
-        "--memory", type=positive_integer, default=megabytes, metavar="MB", help="for one model (default: %(default)d)"
+        "--memory",
+        type=positive_integer,
+        default=megabytes,
+        metavar="MB",
+        help="memory limit for one model (default: %(default)d)",
     )
 
 

@@ -16,11 +16,13 @@ FORM = "built-in-model-request.yml"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `audacitorch push`."""
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a model repo")
-    parser.add_argument("repo_id", metavar="author/name", help="the repo on the Hub; made where it does not exist")
+    parser.add_argument("repo_id", metavar="author/name", help="the repo on the Hub; created if it does not exist")
     add_endpoint_argument(parser)
     parser.add_argument("--private", action="store_true", help="make a new repo private")
-    parser.add_argument("--message", default="Upload with audacitorch", metavar="TEXT", help="of the commit")
-    parser.add_argument("--untagged", action="store_true", help="upload without the tag, as while you are debugging")
+    parser.add_argument("--message", default="Upload with audacitorch", metavar="TEXT", help="the commit's message")
+    parser.add_argument(
+        "--untagged", action="store_true", help="upload without the tag `audacity`, so that nobody finds it yet"
+    )
     parser.add_argument("--static", action="store_true", help="check without running the model")
     add_limit_arguments(parser)
 

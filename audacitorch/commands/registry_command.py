@@ -43,10 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action.add_argument(
             "--publish", metavar="REPO_ID", help="upload the built-in list, in one commit, if it changed"
         )
-        action.add_argument("--confirm-removals", action="store_true", help="you have looked at how many models go")
-    refresh.add_argument("--workers", type=positive_integer, metavar="N", help="repos looked at side by side")
+        action.add_argument(
+            "--confirm-removals", action="store_true", help="confirm that this many models are to be removed"
+        )
+    refresh.add_argument("--workers", type=positive_integer, metavar="N", help="repos to examine at once")
     refresh.add_argument(
-        "--confirm-missing", action="store_true", help="you have looked at how many repos the Hub's listing lacks"
+        "--confirm-missing", action="store_true", help="confirm that this many repos are missing from the Hub's listing"
     )
     merge = _action(
         actions, "merge", "merge two versions of a file in the registry, as a merge driver of git", folder=False
@@ -55,11 +57,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         merge.add_argument(name, type=Path, help=what or "the other version")
     _add_test_arguments(test)
     status.add_argument(
-        "--since", metavar="DATE", help="2024-05-01T10:00:00Z (default: the last run that changed anything)"
+        "--since",
+        metavar="DATE",
+        help="a time such as 2024-05-01T10:00:00Z (default: the last run that changed anything)",
     )
     add_format_argument(status, ("text", "markdown"))
     status.add_argument("--issues", metavar="OWNER/REPO", help="keep an issue on GitHub for each broken built-in")
-    site.add_argument("-o", "--output", type=Path, default=Path("site"), metavar="DIR", help="default: site")
+    site.add_argument(
+        "-o", "--output", type=Path, default=Path("site"), metavar="DIR", help="where to write it (default: site)"
+    )
 
 
 def _action(actions: Any, name: str, summary: str, folder: bool = True) -> argparse.ArgumentParser:
@@ -75,23 +81,31 @@ def _action(actions: Any, name: str, summary: str, folder: bool = True) -> argpa
 
 def _add_test_arguments(test: argparse.ArgumentParser) -> None:
     add_jobs_argument(test, os.cpu_count() or 1)
-    test.add_argument("--scheduler", default="", metavar="ADDRESS", help="of a Dask cluster that does the work")
-    test.add_argument("--shard", metavar="K/N", help="do this part of it")
+    test.add_argument(
+        "--scheduler", default="", metavar="ADDRESS", help="address of the Dask cluster that does the work"
+    )
+    test.add_argument("--shard", metavar="K/N", help="test only part K of N")
     test.add_argument(
         "--plan", type=positive_integer, metavar="N", help="print up to N parts as a workflow's matrix, run nothing"
     )
-    test.add_argument("--results", type=Path, metavar="DIR", help="put the results there, leave the records alone")
     test.add_argument(
-        "--merge", type=Path, metavar="DIR", help="write results from there into the records, run nothing"
+        "--results", type=Path, metavar="DIR", help="write the results there and leave the records unchanged"
+    )
+    test.add_argument(
+        "--merge", type=Path, metavar="DIR", help="write the results in DIR into the records, and run nothing"
     )
     add_limit_arguments(test)
     test.add_argument(
-        "--deadline", type=seconds_above_zero, metavar="S", help="stop after so many seconds, and keep what was done"
+        "--deadline", type=seconds_above_zero, metavar="S", help="stop after S seconds and keep the results so far"
     )
     test.add_argument(
-        "--disk", type=positive_integer, default=16384, metavar="MB", help="for downloads (default: %(default)s)"
+        "--disk",
+        type=positive_integer,
+        default=16384,
+        metavar="MB",
+        help="disk space for downloads (default: %(default)s)",
     )
-    test.add_argument("--cache", type=Path, metavar="DIR", help="where downloads lie until they are tested")
+    test.add_argument("--cache", type=Path, metavar="DIR", help="folder for downloads until they are tested")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_sandbox_argument(triage)
     triage.set_defaults(act=_triage)
 
-    apply = commands.add_parser("apply", help="show a decision on its issue: the comment and the label")
+    apply = commands.add_parser("apply", help="publish a decision on its issue: the comment and the label")
     _from(apply)
     add_endpoint_argument(apply)
     apply.add_argument("--decision", type=Path, metavar="FILE", required=True, help="what triage wrote")
@@ -44,19 +44,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _from(accept)
     add_registry_argument(accept)
     add_endpoint_argument(accept)
-    accept.add_argument("--commit", metavar="SHA", default="", help="the commit that is meant, as the comment shows it")
+    accept.add_argument("--commit", metavar="SHA", default="", help="the checked commit, as the comment shows it")
     accept.add_argument("--decision", type=Path, metavar="FILE", help="the check to accept (default: the last one)")
     accept.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     accept.set_defaults(act=_accept)
 
-    decline = commands.add_parser("decline", help="tell the contributor why not, and close the request")
+    decline = commands.add_parser("decline", help="decline a request: comment with the reason, and close it")
     decline.add_argument("--issue", type=_number, metavar="N", required=True)
-    decline.add_argument("reason", metavar="REASON", help="as the contributor will read it")
+    decline.add_argument("reason", metavar="REASON", help="the reason, as the contributor will read it")
     decline.set_defaults(act=_decline)
 
     handle = commands.add_parser("handle-comment", help="follow the command in a comment: /accept, /decline REASON")
-    handle.add_argument("--event", type=Path, metavar="FILE", help="default: GITHUB_EVENT_PATH")
-    handle.add_argument("--dry-run", action="store_true", help="say who asks, and do nothing; 0 if they may, 1 if not")
+    handle.add_argument("--event", type=Path, metavar="FILE", help="a workflow's event (default: GITHUB_EVENT_PATH)")
+    handle.add_argument(
+        "--dry-run", action="store_true", help="only check permission: exit 0 if the author may do this, else 1"
+    )
     handle.set_defaults(issue=None)
     add_registry_argument(handle)
     add_endpoint_argument(handle)
@@ -68,9 +70,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     collect = commands.add_parser("collect", help="write the requests that are due to files, for a job without a token")
     collect_from = collect.add_mutually_exclusive_group()
-    collect_from.add_argument("--issue", type=_number, metavar="N", help="default: all that could not be checked")
+    collect_from.add_argument(
+        "--issue", type=_number, metavar="N", help="one request (default: all that could not be checked)"
+    )
     collect_from.add_argument("--event", type=Path, metavar="FILE", help="the request of this event, if it is due")
-    collect.add_argument("-o", "--output", type=Path, metavar="DIR", required=True, help="write an event each there")
+    collect.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", required=True, help="write one event file for each request there"
+    )
     collect.set_defaults(act=_collect)
 
 

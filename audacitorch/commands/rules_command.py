@@ -9,7 +9,7 @@ import sys
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The argument NAME, and how docs/rules.md is made."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="explain this rule")
-    parser.add_argument("--markdown", action="store_true", help="all rules as one page, which docs/rules.md is")
+    parser.add_argument("--markdown", action="store_true", help="print all rules as one page, docs/rules.md")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -37,28 +37,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `audacitorch run`."""
     add_target_argument(parser)
     parser.add_argument("audio", nargs="+", type=Path, metavar="AUDIO", help="audio files, or folders of them")
-    parser.add_argument("-o", "--output", type=Path, default=Path(), metavar="DIR", help="default: this folder")
-    parser.add_argument("--force", action="store_true", help="overwrite files that exist")
-    parser.add_argument("--start", type=_time, default=0.0, metavar="S", help="begin here, in seconds")
-    parser.add_argument("--duration", type=_length, metavar="S", help="take so many seconds")
     parser.add_argument(
-        "--output-format", choices=("wav", "flac", "ogg"), default="wav", help="of tracks (default: wav)"
+        "-o", "--output", type=Path, default=Path(), metavar="DIR", help="where to write (default: the current folder)"
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite files that exist")
+    parser.add_argument(
+        "--start", type=_time, default=0.0, metavar="S", help="start of the part to process, in seconds"
+    )
+    parser.add_argument("--duration", type=_length, metavar="S", help="length of the part to process, in seconds")
+    parser.add_argument(
+        "--output-format", choices=("wav", "flac", "ogg"), default="wav", help="format of the tracks (default: wav)"
     )
     parser.add_argument(
         "--label-format",
         choices=("csv", "json", "TextGrid"),
         action="append",
         default=[],
-        help="of labels, beside the text file that Audacity imports; may be given more than once",
+        help="another format for labels, in addition to Audacity's text file; may be repeated",
     )
     parser.add_argument(
         "--sample-format",
         choices=tuple(SAMPLE_FORMATS),
         default="float32",
-        help="of the project: with int16 its blocks are twice as long (default: float32)",
+        help="sample format of the project: with int16, blocks are twice as long (default: float32)",
     )
-    add_host_argument(parser, "who runs the model", ALL_HOSTS)
-    parser.add_argument("--json", action="store_true", help="print what came of each file as JSON")
+    add_host_argument(parser, "the host to render for", ALL_HOSTS)
+    parser.add_argument("--json", action="store_true", help="print the result for each file as JSON")
     add_limit_arguments(parser)
 
 
