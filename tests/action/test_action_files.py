@@ -261,7 +261,8 @@ def test_the_hook_for_pre_commit_calls_what_there_is() -> None:
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     folder = tmp_path / "clone"
-    for name in ("scripts/release", "action.yml", "Dockerfile", "audacitorch/version.py", "requirements/torch-cpu.txt"):
+    pins = ("action.yml", "Dockerfile", "audacitorch/version.py", "requirements/torch-cpu.txt")
+    for name in ("scripts/release", "CHANGELOG.md", *pins):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes((ROOT / name).read_bytes())
     (folder / "scripts/release").chmod(0o755)
@@ -309,6 +310,15 @@ def test_a_release_needs_its_version_its_hash_and_main(clone: Path) -> None:
     assert "is not on main" in release(clone, "verify", f"v{__version__}").stderr
 
 
+def test_a_release_has_notes(clone: Path) -> None:
+    notes = release(clone, "notes", f"v{__version__}")
+    assert notes.returncode == 0, notes.stderr
+    assert notes.stdout.strip()
+    assert "## " not in notes.stdout
+    (clone / "CHANGELOG.md").write_text(f"# Changes\n\n## {__version__}, not released yet\n\n- x\n")
+    assert "CHANGELOG.md has no section" in release(clone, "notes", f"v{__version__}").stderr
+
+
 @pytest.mark.parametrize(
     ("said", "told"),
     [
@@ -338,13 +348,14 @@ def test_a_release_runs_nothing_of_a_tag_and_makes_it_last() -> None:
     assert list(workflow[True]) == ["workflow_dispatch"]
     assert "refs/heads/main" in jobs["verify"]["if"]
     order = list(jobs)
-    assert order == ["verify", "test", "image", "public", "package", "publish", "tag"]
+    assert order == ["verify", "test", "image", "public", "package", "tag", "publish"]
     for name in order[1:]:
         needs = jobs[name]["needs"]
         assert order[order.index(name) - 1] in ([needs] if isinstance(needs, str) else needs)
     assert {name: job["environment"] for name, job in jobs.items() if "environment" in job} == {
         "verify": "release",
-        "publish": "pypi",
         "tag": "release",
+        "publish": "pypi",
     }
+    assert jobs["publish"]["if"] == "vars.AUDACITORCH_PYPI == 'true'", "the package index is optional"
     assert "docker/login-action" not in str(jobs["public"])
