@@ -40,4 +40,8 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> List[str]:
-    return sorted({*globals(), *__all__})
+    """The public names. Without PyTorch those that need it are left out, so that ``help(audacitorch)`` works."""
+    from importlib.util import find_spec
+
+    there = __all__ if find_spec("torch") is not None else ["__version__", "utils"]
+    return sorted({*there, *(name for name in globals() if name.startswith("__"))})

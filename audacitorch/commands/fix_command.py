@@ -79,6 +79,8 @@ def _summarize(left: Sequence[Finding]) -> int:
 
 def _check(draft: Draft, arguments: argparse.Namespace) -> int:
     """Check the folder as it is now; the old model.pt goes when the new one has passed."""
+    from audacitorch.report.escape import visible
+
     report = _report(draft, arguments)
     status = report.exit_status
     if status == 0 and not report.static:
@@ -86,6 +88,8 @@ def _check(draft: Draft, arguments: argparse.Namespace) -> int:
     elif draft.model is not None:
         print("The model that was there is kept as model.pt.orig.")
     _summarize(report.findings_in_order)
+    for failed in report.could_not_run:
+        print(f"audacitorch: {visible(failed.error)}", file=sys.stderr)
     return status
 
 

@@ -85,8 +85,9 @@ def no_torch() -> str:
     found = re.search(r"__version__ = '([\w.+-]+)'", version.read_text("utf-8")) if version is not None else None
     instead = f", only Torch {found.group(1)}" if found is not None else ""
     return (
-        f"Torch {TORCH_VERSION} is not here{instead}: check without running the model (--static), run it in a "
-        "container (--sandbox container), or install it with scripts/setup (or name its Python in AUDACITORCH_PYTHON)."
+        f"Torch {TORCH_VERSION} is not installed here{instead}. Check without running the model (--static), run it "
+        "in a container (--sandbox container), install it under Python 3.9 (in a checkout: scripts/setup; elsewhere: "
+        f"pip install torch=={TORCH_VERSION} 'numpy<2'), or name a Python that has it in AUDACITORCH_PYTHON."
     )
 
 
