@@ -79,7 +79,7 @@ def _summarize(left: Sequence[Finding]) -> int:
 
 def _check(draft: Draft, arguments: argparse.Namespace) -> int:
     """Check the folder as it is now; the old model.pt goes when the new one has passed."""
-    from audacitorch.report.escape import visible
+    from audacitorch.safetext import visible
 
     report = _report(draft, arguments)
     status = report.exit_status
