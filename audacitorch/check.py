@@ -13,8 +13,7 @@ from audacitorch.errors import AudacitorchError
 from audacitorch.facts import METADATA, MODEL, README, Archive, Card, Facts, Metadata, Unavailable
 from audacitorch.findings import CouldNotRun
 from audacitorch.hosts import DEFAULT_HOST, Host
-from audacitorch.repo.digest import Digest
-from audacitorch.repo.model_repo import FolderRepo, TargetError
+from audacitorch.repo.model_repo import Digest, FolderRepo, TargetError
 from audacitorch.report.model import Report, Target
 from audacitorch.time_limit import time_limit
 from audacitorch.trial.plan import DEFAULT_MEMORY_BYTES, DEFAULT_TIMEOUT_SECONDS

@@ -254,7 +254,7 @@ def test_where_danger_could_not_be_judged_nothing_is_run(
 
 
 def test_a_model_that_goes_away_while_it_is_checked_is_no_crash(good: Path) -> None:
-    from audacitorch.repo.digest import Digest
+    from audacitorch.repo.model_repo import Digest
 
     found = FolderRepo(good)
     (good / "model.pt").unlink()

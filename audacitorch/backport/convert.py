@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from audacitorch import atomic
 from audacitorch.archive import read_archive
 from audacitorch.archive.layout import NotAZip, read_layout
 from audacitorch.archive.members import Member, MemberError
@@ -18,6 +17,7 @@ from audacitorch.backport.exporter import Exporter, of_version
 from audacitorch.backport.writer import ZipWriter
 from audacitorch.errors import AudacitorchError
 from audacitorch.facts import Archive, Facts, Repo, Unavailable
+from audacitorch.files import replacing
 from audacitorch.findings import ERROR, Finding
 from audacitorch.hosts import DEFAULT_HOST
 
@@ -108,7 +108,7 @@ def _convert(file: BinaryIO, size: int, model: Path, output: Path, exporter: Opt
         made = [folder for folder in (output.parent, *output.parent.parents) if not folder.exists()]
         output.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with atomic.replacing(output) as written:
+            with replacing(output) as written:
                 _write(file, members, plan, written)
                 written.flush()
                 judged = _judge(Path(written.name), plan)

@@ -211,11 +211,11 @@ def _write_page_data(report: Report, file: Optional[Path]) -> Optional[ReportErr
     """Write what `python -m audacitorch.report --page-data` reads."""
     if file is None:
         return None
-    from audacitorch import atomic
+    from audacitorch.files import write_atomically
     from audacitorch.hear import page_data
 
     try:
-        atomic.write(file, page_data.dumps(report.heard, dict(report.excerpts)))
+        write_atomically(file, page_data.dumps(report.heard, dict(report.excerpts)))
     except (OSError, ValueError) as error:
         return ReportError(f"the page's data can't be written to {file}: {getattr(error, 'strerror', None) or error}")
     return None

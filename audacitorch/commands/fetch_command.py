@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.output or Path(repo_id.partition("/")[2])
     fetched = fetch(repo_id, revision, folder, hub=Hub(arguments.endpoint))
     if arguments.facts is not None:
-        from audacitorch.repo.provenance import write_facts
+        from audacitorch.repo.target import write_facts
 
         write_facts(fetched, arguments.facts)
     size = sum(file.size for file in fetched.files.values())

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import re
-from typing import TYPE_CHECKING, BinaryIO, Dict, Optional
+from typing import TYPE_CHECKING, Dict, Optional
 
+from audacitorch.files import RangedFile
 from audacitorch.http import host_of
 from audacitorch.hub.failures import BodyCut, DamagedDownload, HubUnreachable, RangeLimit, RangesRefused
 
@@ -25,7 +25,7 @@ MAX_BYTES = 1 << 25
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)", re.ASCII)
 
 
-class RangeFile(io.RawIOBase, BinaryIO):
+class RangeFile(RangedFile):
     """A file of ``size`` bytes, read in ranges that are kept in memory. For one thread at a time.
 
     Every answer must be the range that was asked for, of the same content as the others; the address on the CDN, to
@@ -46,8 +46,7 @@ class RangeFile(io.RawIOBase, BinaryIO):
         max_requests: int = MAX_REQUESTS,
         max_bytes: int = MAX_BYTES,
     ) -> None:
-        super().__init__()
-        self.size = file.size
+        super().__init__(file.size)
         self.requests = 0
         self.received = 0
         self._hub = hub
@@ -58,31 +57,10 @@ class RangeFile(io.RawIOBase, BinaryIO):
         self._url = self._home
         self._tags: Dict[str, Optional[str]] = {}
         self._blocks: Dict[int, bytes] = {}
-        self._position = 0
         self._width = TAIL
         self._ahead = self._block_count
         self._max_requests = max_requests
         self._max_bytes = max_bytes
-
-    def readable(self) -> bool:
-        """True."""
-        return True
-
-    def seekable(self) -> bool:
-        """True."""
-        return True
-
-    def tell(self) -> int:
-        """The position, in bytes from the start."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move to ``offset``; no request is made."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence]
-        if base + offset < 0:
-            raise ValueError("seek before the start of the file")
-        self._position = base + offset
-        return self._position
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
         """Fill ``buffer`` from the position on; less than all of it only at the end of the file.
@@ -93,16 +71,11 @@ class RangeFile(io.RawIOBase, BinaryIO):
             DamagedDownload: the file is not the one that it was.
             HubError: any other reason why it can't be read.
         """
-        stop = min(self._position + len(buffer), self.size)
-        length = max(stop - self._position, 0)
-        if length:
-            if not self._blocks:
-                self._fetch(max(self.size - TAIL, 0) // BLOCK, self._block_count)
-            buffer[:length] = self._bytes(self._position, stop)
-            self._position = stop
-        return length
+        return super().readinto(buffer)
 
     def _bytes(self, start: int, stop: int) -> bytes:
+        if not self._blocks:
+            self._fetch(max(self.size - TAIL, 0) // BLOCK, self._block_count)
         first, last = start // BLOCK, (stop - 1) // BLOCK
         for block in range(first, last + 1):
             if block not in self._blocks:

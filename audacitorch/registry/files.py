@@ -11,8 +11,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Optional
 
-from audacitorch import atomic
 from audacitorch.errors import AudacitorchError
+from audacitorch.files import write_atomically
 from audacitorch.http import one_line
 
 try:
@@ -76,7 +76,7 @@ def write(path: Path, text: str) -> bool:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return atomic.write(path, text)
+        return write_atomically(path, text)
     except OSError as error:
         raise RegistryError(f"{path} can't be written: {one_line(error.strerror or str(error))}") from error
 

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Dict, Iterable, List, Optional, Tuple, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Optional, Tuple, TypeVar, Union
 
 from audacitorch.facts import Archive, Facts, Metadata, Repo, Unavailable
+from audacitorch.files import RangedFile
 from audacitorch.findings import CouldNotRun, Finding
 from audacitorch.hub.failures import RangeLimit
 from audacitorch.hub.ranges import BLOCK, TAIL
@@ -113,45 +113,23 @@ def _archive(file: HubFile, ask: Ask) -> Union[Archive, Unavailable]:
     return archive
 
 
-class _AskedFile(io.RawIOBase, BinaryIO):
+class _AskedFile(RangedFile):
     """model.pt, of which every block is asked for once."""
 
     def __init__(self, size: int, ask: Ask) -> None:
-        super().__init__()
-        self._size, self._ask = size, ask
-        self._position = 0
+        super().__init__(size)
+        self._ask = ask
         self._blocks: Dict[int, bytes] = {}
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        if base + offset < 0:
-            raise ValueError("seek before the start of the file")
-        self._position = base + offset
-        return self._position
-
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        stop = min(self._position + len(buffer), self._size)
-        length = max(stop - self._position, 0)
-        if length:
-            first, last = self._position // BLOCK, (stop - 1) // BLOCK
-            if any(block not in self._blocks for block in range(first, last + 1)):
-                self._fetch(first, last + 1)
-            joined = b"".join(self._blocks[block] for block in range(first, last + 1))
-            buffer[:length] = joined[self._position - first * BLOCK : stop - first * BLOCK]
-            self._position = stop
-        return length
+    def _bytes(self, start: int, stop: int) -> bytes:
+        first, last = start // BLOCK, (stop - 1) // BLOCK
+        if any(block not in self._blocks for block in range(first, last + 1)):
+            self._fetch(first, last + 1)
+        joined = b"".join(self._blocks[block] for block in range(first, last + 1))
+        return joined[start - first * BLOCK : stop - first * BLOCK]
 
     def _fetch(self, first: int, stop: int) -> None:
-        answer = self._ask([first * BLOCK, min(stop * BLOCK, self._size)])
+        answer = self._ask([first * BLOCK, min(stop * BLOCK, self.size)])
         if answer[:1] != b"+":
             raise RangeLimit(answer[1:].decode())
         for block in range(first, stop):

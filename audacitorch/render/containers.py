@@ -7,13 +7,15 @@ link, of a WAV that was streamed nothing. Here such files become views that it r
 
 from __future__ import annotations
 
-import io
 import mmap
 import os
 import struct
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO, List, Optional, Sequence, Tuple, Union
+
+from audacitorch.files import RangedFile
 
 #: Bytes of the view's own, or an offset and a length in the file.
 Piece = Union[bytes, Tuple[int, int]]
@@ -29,53 +31,40 @@ _STREAMED = 0x7FFF0000
 _FRAMES_OF_DOUBT = 1
 
 
-class FileView(io.RawIOBase):
+class FileView(RangedFile):
     """A file as it should have been: pieces of it, and bytes of our own. Read-only.
 
     A decoder gets a ``streamed`` view through a pipe: where it can't seek, it does not estimate an end.
     """
 
     def __init__(self, path: Path, pieces: Sequence[Piece], streamed: bool = False) -> None:
-        super().__init__()
         self._path, self._pieces, self.streamed = path, tuple(pieces), streamed
         self._file: Optional[BinaryIO] = None
-        self._position = 0
-        self._starts = [0]
-        for piece in self._pieces:
-            self._starts.append(self._starts[-1] + (len(piece) if isinstance(piece, bytes) else piece[1]))
+        lengths = (len(piece) if isinstance(piece, bytes) else piece[1] for piece in self._pieces)
+        self._starts = [0, *accumulate(lengths)]
+        super().__init__(self._starts[-1])
 
     def reopened(self) -> FileView:
         """The same view from its start, with a file of its own."""
         return FileView(self._path, self._pieces, self.streamed)
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._starts[-1]}[whence]
-        self._position = min(max(base + offset, 0), self._starts[-1])
-        return self._position
+        """Move to the place in the file that is nearest: libsndfile believes headers that lead out of it."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
+        return super().seek(min(max(base + offset, 0), self.size))
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        wanted, filled = len(buffer), 0
-        for start, end, piece in zip(self._starts, self._starts[1:], self._pieces):
-            if filled == wanted or not start <= self._position < end:
+    def _bytes(self, start: int, stop: int) -> bytes:
+        parts: List[bytes] = []
+        for first, end, piece in zip(self._starts, self._starts[1:], self._pieces):
+            if first >= stop or end <= start:
                 continue
-            inside = self._position - start
-            length = min(wanted - filled, end - self._position)
-            data = piece[inside : inside + length] if isinstance(piece, bytes) else self._of_file(piece, inside, length)
-            buffer[filled : filled + len(data)] = data
-            filled += len(data)
-            self._position += len(data)
-            if len(data) < length:
+            inside, length = max(start, first) - first, min(stop, end) - max(start, first)
+            parts.append(
+                piece[inside : inside + length] if isinstance(piece, bytes) else self._of_file(piece, inside, length)
+            )
+            if len(parts[-1]) < length:
                 break
-        return filled
+        return b"".join(parts)
 
     def _of_file(self, piece: Tuple[int, int], inside: int, length: int) -> bytes:
         if self._file is None:

@@ -1,11 +1,14 @@
-"""A model repo in a folder: which of its files a check looks at, and reading them within bounds."""
+"""A model repo in a folder: which of its files a check looks at, reading them within bounds, and its model's hash."""
 
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import BinaryIO, Dict, Iterator, Optional
 
 from audacitorch.errors import AudacitorchError
@@ -13,6 +16,8 @@ from audacitorch.facts import METADATA, MODEL, README, Repo, RepoFile
 
 #: Names listed from the top folder, to find what was probably meant by a missing file.
 _MOST_NAMES = 2000
+#: A static check promises half a second: it takes the hash of what can be read in a part of that.
+_LARGEST_HASHED_STATICALLY = 64 << 20
 
 
 class TargetError(AudacitorchError):
@@ -62,6 +67,37 @@ class FolderRepo:
                 return file.read(limit + 1)
             except OSError as error:
                 raise TargetError(f"{name} can't be read: {error.strerror}") from error
+
+
+class Digest:
+    """The sha256 of model.pt, taken in a thread while the worker computes."""
+
+    def __init__(self, repo: FolderRepo, static: bool) -> None:
+        self._value: Optional[str] = None
+        self._thread: Optional[Thread] = None
+        model = repo.facts.files.get(MODEL)
+        if model is None:
+            return
+        self._value = model.sha256
+        if self._value is None and not (static and model.size > _LARGEST_HASHED_STATICALLY):
+            self._thread = Thread(target=self._compute, args=(repo,), daemon=True)
+            self._thread.start()
+
+    def _compute(self, repo: FolderRepo) -> None:
+        digest = hashlib.sha256()
+        with suppress(OSError, TargetError), repo.open(MODEL) as file:
+            while True:
+                chunk = file.read(1 << 20)
+                if not chunk:
+                    break
+                digest.update(chunk)
+            self._value = digest.hexdigest()
+
+    def value(self) -> Optional[str]:
+        """The hash in hexadecimal; None for a model that is missing, unreadable, or too large for a static check."""
+        if self._thread is not None:
+            self._thread.join()
+        return self._value
 
 
 def _files_of(folder: Path) -> Dict[str, RepoFile]:

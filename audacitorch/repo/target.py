@@ -1,16 +1,21 @@
-"""TARGET of a command: a folder, or a Hub repo id `author/name[@revision]`, opened as a repo that can be checked."""
+"""TARGET of a command: a folder, or a Hub repo id `author/name[@revision]`, opened as a repo that can be checked.
+
+What the Hub says about a repo can be kept in a file, because fetching and checking may be two programs: the GitHub
+Action fetches with a network, and checks without one.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Iterator, List, Optional
 
-from audacitorch.facts import METADATA, MODEL
+from audacitorch.facts import METADATA, MODEL, Repo, RepoFile
 from audacitorch.repo.model_repo import FolderRepo, TargetError
-from audacitorch.repo.provenance import read_facts
 
 #: A page of a repo on the Hub, as an address bar shows it.
 _PAGE = re.compile(
@@ -92,3 +97,32 @@ def _token_hint() -> str:
     if token_from(None) is not None:
         return ""
     return ". If it is private, set HF_TOKEN to a token that may read it"
+
+
+def write_facts(repo: Repo, path: Path) -> None:
+    """Write what is known of ``repo`` to ``path`` as JSON.
+
+    Raises:
+        TargetError: the file can't be written.
+    """
+    told = {"source": repo.source, "id": repo.id, "revision": repo.revision}
+    try:
+        path.write_text(json.dumps({**told, "files": [asdict(file) for file in repo.files.values()]}), "utf-8")
+    except OSError as error:
+        raise TargetError(f"{path} can't be written: {error.strerror}") from error
+
+
+def read_facts(path: Path) -> Repo:
+    """What :func:`write_facts` wrote.
+
+    Raises:
+        TargetError: the file can't be read, or holds something else.
+    """
+    try:
+        told = json.loads(path.read_text("utf-8"))
+        files = {file["name"]: RepoFile(**file) for file in told["files"]}
+        return Repo(told["source"], told["id"], told["revision"], files)
+    except OSError as error:
+        raise TargetError(f"{path} can't be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise TargetError(f"{path} is not what `audacitorch fetch --facts` writes") from error

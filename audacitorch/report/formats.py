@@ -59,7 +59,7 @@ def write_reports(report: Report, folder: Union[str, Path], *, model_folder: str
     Raises:
         OSError: the folder can't be made or written.
     """
-    from audacitorch import atomic
+    from audacitorch.files import write_atomically
 
     texts = {chosen.ending: render(report, name, model_folder) for name, chosen in FORMATS.items() if chosen.ending}
     place = Path(folder)
@@ -67,7 +67,7 @@ def write_reports(report: Report, folder: Union[str, Path], *, model_folder: str
     written = {}
     for ending, text in texts.items():
         written[ending] = place / f"report.{ending}"
-        atomic.write(written[ending], text)
+        write_atomically(written[ending], text)
     return written
 
 

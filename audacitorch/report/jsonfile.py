@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Tuple
 
-from audacitorch.decoding import decode
+from audacitorch.facts import decode
 from audacitorch.findings import SEVERITIES, Finding
 from audacitorch.hosts import Host, host_named
 from audacitorch.safetext import shorten

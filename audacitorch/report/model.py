@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Tuple
 
-from audacitorch.decoding import decode
+from audacitorch.facts import decode
 from audacitorch.findings import BECAUSE_OF, ERROR, WARNING, CouldNotRun, Finding, Skipped
 from audacitorch.hosts import DEFAULT_HOST, HOSTS, TORCH_VERSION, Host
 from audacitorch.report import jsonfile

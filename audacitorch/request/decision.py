@@ -158,11 +158,11 @@ def write_decision(decision: Decision, path: Path) -> None:
     Raises:
         OSError: it can't be written.
     """
-    from audacitorch import atomic
+    from audacitorch.files import write_atomically
     from audacitorch.report.jsonfile import dumps
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    atomic.write(path, dumps(decision.to_json()))
+    write_atomically(path, dumps(decision.to_json()))
 
 
 def read_decision(path: Path) -> Decision:

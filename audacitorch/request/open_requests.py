@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
-from audacitorch import atomic
+from audacitorch.files import write_atomically
 from audacitorch.github import GitHub
 from audacitorch.github.tracker import Issue, IssueTracker
 from audacitorch.registry.files import moment_of
@@ -144,7 +144,7 @@ def collect(github: GitHub, folder: Path, event: Optional[Event] = None) -> List
         events = [replace(event, issue=issue)] if is_due(github, event, issue) else []
     folder.mkdir(parents=True, exist_ok=True)
     for one in events:
-        atomic.write(folder / f"{one.number}.json", dumps(_as_github(one)))
+        write_atomically(folder / f"{one.number}.json", dumps(_as_github(one)))
     return [one.number for one in events]
 
 

@@ -203,7 +203,7 @@ def checker(sandbox: str, seconds: float = CHECK_SECONDS) -> Checker:
     """
 
     def check(folder: Path, repo: Repo) -> Report:
-        from audacitorch.repo.provenance import write_facts
+        from audacitorch.repo.target import write_facts
 
         facts, written = folder.with_name("facts.json"), folder.with_name("report")
         write_facts(repo, facts)

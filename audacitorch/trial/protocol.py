@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any, BinaryIO, ClassVar, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Type
 
-from audacitorch.decoding import Undecodable, decode
 from audacitorch.errors import AudacitorchError
+from audacitorch.facts import Undecodable, decode
 from audacitorch.trial.observations import Failure, Pass
 
 #: Grows with every change of the plan or of an event.

@@ -16,7 +16,7 @@ import sysconfig
 import time
 from typing import Any, List, Optional, Tuple
 
-from audacitorch.decoding import decode
+from audacitorch.facts import decode
 from audacitorch.trial import compiled, sandbox
 from audacitorch.trial.plan import Plan
 from audacitorch.trial.protocol import (

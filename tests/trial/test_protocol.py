@@ -9,7 +9,7 @@ from typing import Any, List
 import jsonschema
 import pytest
 
-from audacitorch.decoding import decode
+from audacitorch.facts import decode
 from audacitorch.trial.observations import Failure, Output, Pass, TensorFacts, TimestampFacts
 from audacitorch.trial.plan import Plan, standard_passes
 from audacitorch.trial.protocol import (

@@ -10,7 +10,7 @@ from audacitorch.facts import Repo, RepoFile
 from audacitorch.findings import ERROR, NOTE, WARNING, Finding
 from audacitorch.hosts import ALPHA, SPEC, Host
 from audacitorch.repo.model_repo import TargetError
-from audacitorch.repo.provenance import read_facts, write_facts
+from audacitorch.repo.target import read_facts, write_facts
 from audacitorch.report.formats import step_outputs, write_outputs
 from audacitorch.report.model import Report, Target
 
