@@ -54,10 +54,10 @@ def local_hub() -> Iterator[LocalHub]:
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> List[float]:
     """The seconds that our client waited for the Hub, which pass at once."""
-    from audacitorch.http import retries
+    from audacitorch.http import connections
 
     waited: List[float] = []
-    monkeypatch.setattr(retries, "pause", waited.append)
+    monkeypatch.setattr(connections, "pause", waited.append)
     return waited
 
 

@@ -10,10 +10,10 @@ from typing import Iterator, List
 
 import pytest
 
-from audacitorch.github import GitHub, GitHubError, NotFound, NotPermitted, rest
+from audacitorch.github import SECONDARY_PAUSES, GitHub, GitHubError, NotFound, NotPermitted
 from audacitorch.github.comments import LONGEST_BODY, KeptComment, main, marker, put_comment, report_text
 from audacitorch.github.tracker import IssueTracker
-from audacitorch.http import retries
+from audacitorch.http import connections
 from audacitorch.report import jsonfile
 from audacitorch.report.model import Report, Target
 from tests.github import LocalGitHub
@@ -31,7 +31,7 @@ def server() -> Iterator[LocalGitHub]:
 @pytest.fixture
 def waited(monkeypatch: pytest.MonkeyPatch) -> List[float]:
     seconds: List[float] = []
-    monkeypatch.setattr(retries, "pause", seconds.append)
+    monkeypatch.setattr(connections, "pause", seconds.append)
     return seconds
 
 
@@ -118,7 +118,7 @@ def test_limits_are_waited_for_as_github_says(server: LocalGitHub, github: GitHu
     server.fault("secondary-rate-limit", retry_after=7)
     server.fault("secondary-rate-limit", after=1)
     github.call("POST", "issues/1/comments", "write a comment", {"body": "text"})
-    assert waited == [7.0, rest.SECONDARY_PAUSES[0]]
+    assert waited == [7.0, SECONDARY_PAUSES[0]]
     assert len(bodies(server)) == 1
     server.fault("primary-rate-limit", reset=int(time.time()) + 30)
     github.get("issues/1", "read the issue")

@@ -7,7 +7,7 @@ from typing import List
 
 import pytest
 
-from audacitorch.http import retries
+from audacitorch.http import connections
 from audacitorch.hub import Hub
 from tests.hub import LocalHub
 
@@ -35,7 +35,7 @@ def test_a_rate_limit_that_one_thread_meets_stops_the_others(
             arrived.set()
             assert opened.wait(10)
 
-    monkeypatch.setattr(retries, "pause", pause)
+    monkeypatch.setattr(connections, "pause", pause)
     hub_client.repo_details("ann/one")
     other.join()
     assert asked_meanwhile == ["/api/models/ann/one/revision/main"]

@@ -231,8 +231,7 @@ def _status(arguments: argparse.Namespace, folder: RegistryFolder, moment: datet
 
 def _keep_issues(repository: str, found: Any) -> None:
     """An issue for each broken built-in; none where issues are switched off, as they are in a new fork."""
-    from audacitorch.github import GitHub
-    from audacitorch.github.rest import GitHubError
+    from audacitorch.github import GitHub, GitHubError
     from audacitorch.registry.issues import keep_issues
 
     with GitHub(repository) as github:

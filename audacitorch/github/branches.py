@@ -10,7 +10,7 @@ import base64
 from typing import Any, Dict, Mapping, Optional
 from urllib.parse import quote
 
-from audacitorch.github.rest import GitHub, GitHubError, NotFound
+from audacitorch.github import GitHub, GitHubError, NotFound
 
 
 class Branches:

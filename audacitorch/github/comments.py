@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Callable, List, Optional
 
 from audacitorch.errors import AudacitorchError
-from audacitorch.github.rest import GitHub, GitHubError
+from audacitorch.github import GitHub, GitHubError
 from audacitorch.github.tracker import Comment, IssueTracker
 
 #: The most characters that GitHub takes.

@@ -11,7 +11,7 @@ from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import quote
 
 from audacitorch.errors import AudacitorchError
-from audacitorch.github.rest import GitHub, GitHubError, NotFound
+from audacitorch.github import GitHub, GitHubError, NotFound
 from audacitorch.http import one_line
 
 #: A workflow's own token writes as this user, and can't ask who it is.

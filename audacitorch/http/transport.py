@@ -16,9 +16,19 @@ import requests
 from requests.cookies import RequestsCookieJar
 from requests.exceptions import RequestException
 
-from audacitorch.http import TOTAL_SECONDS, Service, host_of, one_line, origin, retries
-from audacitorch.http.answer import Answer, TimedAdapter, reason
-from audacitorch.http.retries import Deadline, Gate, ServiceRetry
+from audacitorch.http import (
+    TOTAL_SECONDS,
+    Answer,
+    Deadline,
+    Service,
+    connections,
+    current_limit,
+    host_of,
+    one_line,
+    origin,
+    reason,
+)
+from audacitorch.http.connections import Gate, ServiceRetry, TimedAdapter
 from audacitorch.version import __version__
 
 Result = TypeVar("Result")
@@ -132,7 +142,7 @@ class Transport:
             with self.open(url, what, **how) as answer:
                 return answer, answer.json(what)
 
-        return self.again(attempt) if how.get("method", "GET") in retries.REPEATABLE else attempt()
+        return self.again(attempt) if how.get("method", "GET") in connections.REPEATABLE else attempt()
 
     def again(self, attempt: Callable[[], Result]) -> Result:
         """What ``attempt`` returns, called again while its answer does not arrive whole."""
@@ -145,14 +155,14 @@ class Transport:
 
     def pause(self, tries: int) -> None:
         """Wait after ``tries`` earlier failures."""
-        retries.pause(retries.backoff(tries, self._max_wait))
+        connections.pause(connections.backoff(tries, self._max_wait))
 
     def close(self) -> None:
         """Release the connections."""
         self._http.close()
 
     def _deadline(self, seconds: float, what: str) -> Deadline:
-        limit = retries.current_limit()
+        limit = current_limit()
         if limit is not None and limit.passed:
             raise self.service.unreachable(f"all of the {limit.seconds:.0f} seconds are used up: {what}")
         return Deadline(seconds if limit is None else min(seconds, limit.left))

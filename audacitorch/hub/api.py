@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Mapping, Optional, Tuple, TypeVar, Union
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Tuple, TypeVar, Union
 from urllib.parse import quote, urlsplit
 
-from audacitorch.http import TOTAL_SECONDS, Service, host_of, one_line, origin
+from audacitorch.http import TOTAL_SECONDS, Answer, BodyTooLarge, Service, host_of, one_line, origin
 from audacitorch.hub.failures import BodyCut, DamagedDownload, FileTooLarge, HubError, HubUnreachable, error_for
 from audacitorch.hub.repos import HubFile, RepoDetails, is_commit
-
-if TYPE_CHECKING:
-    from audacitorch.http.answer import Answer
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 DEFAULT_REVISION = "main"
@@ -165,8 +162,6 @@ class Hub:
             DamagedDownload: the content does not fit ``expected``.
             HubError: any other reason why it can't be read.
         """
-        from audacitorch.http.answer import BodyTooLarge
-
         what = f"{repo_id}@{revision}/{path}"
         url = self.file_url(repo_id, revision, path)
         for _ in range(2):

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Callable, Iterator, Optional
 
-from audacitorch.http import TOTAL_SECONDS, one_line
+from audacitorch.http import TOTAL_SECONDS, Answer, one_line
 from audacitorch.hub.failures import BodyCut, DamagedDownload, HubError, HubUnreachable, LocalStorageError
 from audacitorch.hub.repos import HubFile, RepoDetails
 
 if TYPE_CHECKING:
-    from audacitorch.http.answer import Answer
     from audacitorch.hub.api import Hub
 
 try:

@@ -6,11 +6,10 @@ import re
 from typing import TYPE_CHECKING, Dict, Optional
 
 from audacitorch.files import RangedFile
-from audacitorch.http import host_of
+from audacitorch.http import Answer, host_of
 from audacitorch.hub.failures import BodyCut, DamagedDownload, HubUnreachable, RangeLimit, RangesRefused
 
 if TYPE_CHECKING:
-    from audacitorch.http.answer import Answer
     from audacitorch.hub.api import Hub
     from audacitorch.hub.repos import HubFile
 

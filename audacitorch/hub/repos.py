@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Set, Tuple
 from urllib.parse import urlencode, urljoin
 
-from audacitorch.http import one_line
+from audacitorch.http import Answer, one_line
 from audacitorch.hub.failures import HubError, HubUnreachable, IncompleteListing, InvalidRepoId
 from audacitorch.safetext import visible
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-    from audacitorch.http.answer import Answer
     from audacitorch.http.transport import Transport
 
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?", re.ASCII)

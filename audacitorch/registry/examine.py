@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Union
 
 from audacitorch.facts import METADATA, MODEL, README, Facts, Repo, RepoFile, Unavailable
-from audacitorch.http.retries import limited
+from audacitorch.http import limited
 from audacitorch.hub import Hub, HubFile, RepoDetails
 from audacitorch.hub.failures import DamagedDownload, RangeLimit, RangesRefused, TargetUnreadable
 from audacitorch.hub.ranges import RangeFile

@@ -11,7 +11,7 @@ from audacitorch.facts import Metadata, Repo
 from audacitorch.findings import Finding
 from audacitorch.github import GitHub
 from audacitorch.hosts import ALPHA, HOSTS
-from audacitorch.http import retries
+from audacitorch.http import connections
 from audacitorch.hub import Hub
 from audacitorch.report.model import Report, Target
 from audacitorch.request.triage import Triage
@@ -94,7 +94,7 @@ def github() -> Iterator[LocalGitHub]:
 def github_waits(monkeypatch: pytest.MonkeyPatch) -> List[float]:
     """The seconds that our client waited for GitHub, which pass at once."""
     waited: List[float] = []
-    monkeypatch.setattr(retries, "pause", waited.append)
+    monkeypatch.setattr(connections, "pause", waited.append)
     return waited
 
 

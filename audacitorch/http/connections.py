@@ -1,4 +1,4 @@
-"""When to ask again, how long to wait before, and how long one answer may take altogether.
+"""Connections that keep to a request's deadline, when to ask again, and how long to wait before.
 
 urllib3's ``Retry`` decides what is worth another try (connections, resets, statuses) and counts; it knows neither the
 headers of our services, nor a limit for what a server asks us to wait, nor a limit for the total time.
@@ -6,16 +6,19 @@ headers of our services, nor a limit for what a server asks us to wait, nor a li
 
 from __future__ import annotations
 
+import io
 import logging
-import threading
 import time
-from contextlib import contextmanager
-from typing import Any, Iterator, Optional
+from http.client import HTTPResponse
+from typing import Any, Optional
 
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import InvalidHeader, MaxRetryError
 from urllib3.util.retry import Retry
 
-from audacitorch.http import Service
+from audacitorch.http import Deadline, Service, current_deadline, current_limit
 
 LONGEST_BACKOFF = 8.0
 #: What the service may or may not have done: sent again where doing it twice is the same as once.
@@ -23,60 +26,6 @@ BUSY = (408, 500, 502, 503, 504)
 REPEATABLE = ("GET", "HEAD", "PUT", "PATCH", "DELETE")
 
 _log = logging.getLogger(__name__)
-_thread = threading.local()
-
-
-class Deadline:
-    """The moment at which an answer must be complete. A wait that the service asks for moves it.
-
-    Args:
-        seconds: from now on.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self._end = time.monotonic() + seconds
-
-    @property
-    def left(self) -> float:
-        """Seconds that are left; 0 or less when the time is up."""
-        return self._end - time.monotonic()
-
-    @property
-    def passed(self) -> bool:
-        """Whether the time is up."""
-        return self.left <= 0
-
-    def extend(self, seconds: float) -> None:
-        """Allow so many seconds more."""
-        self._end += seconds
-
-    def __enter__(self) -> Deadline:
-        _thread.deadline = self
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        _thread.deadline = None
-
-
-def current_deadline() -> Optional[Deadline]:
-    """The deadline of the request that this thread is making."""
-    return getattr(_thread, "deadline", None)
-
-
-@contextmanager
-def limited(seconds: float) -> Iterator[None]:
-    """Give all requests that this thread makes inside the block so many seconds together."""
-    _thread.limit = Deadline(seconds)
-    try:
-        yield
-    finally:
-        _thread.limit = None
-
-
-def current_limit() -> Optional[Deadline]:
-    """The deadline of all requests together, inside :func:`limited`."""
-    return getattr(_thread, "limit", None)
 
 
 class Gate:
@@ -181,3 +130,70 @@ def pause(seconds: float) -> None:
 def backoff(tries: int, max_wait: float = LONGEST_BACKOFF) -> float:
     """Seconds to wait after ``tries`` earlier failures."""
     return min(2.0 ** max(tries, 0), LONGEST_BACKOFF, max_wait)
+
+
+class _TimedReader(io.RawIOBase):
+    """A socket's bytes until the deadline: a timeout alone starts anew with every byte that arrives."""
+
+    def __init__(self, socket_file: Any, sock: Any, deadline: Deadline) -> None:
+        super().__init__()
+        self._file, self._sock, self._deadline = socket_file, sock, deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> Optional[int]:
+        left, before = self._deadline.left, self._sock.gettimeout()
+        if left <= 0:
+            raise TimeoutError("the time is up")
+        self._sock.settimeout(left if before is None else min(before, left))
+        try:
+            return self._file.readinto(buffer)  # type: ignore[no-any-return]
+        finally:
+            self._sock.settimeout(before)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class _TimedResponse(HTTPResponse):
+    """An answer whose headers and body arrive before the deadline of the request, or raise ``TimeoutError``."""
+
+    def __init__(self, sock: Any, *args: Any, **kw: Any) -> None:
+        super().__init__(sock, *args, **kw)
+        deadline = current_deadline()
+        if deadline is not None:
+            buffered: Any = self.fp
+            self.fp = io.BufferedReader(_TimedReader(buffered.detach(), sock, deadline))
+
+
+class _TimedHTTP(HTTPConnection):
+    response_class = _TimedResponse
+
+
+class _TimedHTTPS(HTTPSConnection):
+    response_class = _TimedResponse
+
+
+class _HTTPPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _TimedHTTP
+
+
+class _HTTPSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TimedHTTPS
+
+
+class TimedAdapter(HTTPAdapter):
+    """Connections whose answers keep to the deadline of the thread's request."""
+
+    def init_poolmanager(self, *args: Any, **kw: Any) -> None:
+        """Make connections of our own kind."""
+        super().init_poolmanager(*args, **kw)  # type: ignore[no-untyped-call]
+        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+
+    def proxy_manager_for(self, *args: Any, **kw: Any) -> Any:
+        """The same, through a proxy."""
+        manager = super().proxy_manager_for(*args, **kw)  # type: ignore[no-untyped-call]
+        manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        return manager
