@@ -110,7 +110,7 @@ def _add_test_arguments(test: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what was asked."""
-    from audacitorch.registry.files import now
+    from audacitorch.registry import now
     from audacitorch.registry.folder import RegistryFolder, default_folder
 
     if arguments.action == "merge":
@@ -174,8 +174,8 @@ def _test(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetim
 
 def _run_trials(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime) -> Tested:
     from audacitorch.hub.api import endpoint_from
+    from audacitorch.registry import RegistryError
     from audacitorch.registry.executors import Disk, cluster_or_processes
-    from audacitorch.registry.files import RegistryError
     from audacitorch.registry.jobs import Setting, Shard
     from audacitorch.registry.testing import run_trials
 
@@ -215,7 +215,7 @@ def _cache() -> Path:
 
 
 def _status(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime) -> int:
-    from audacitorch.registry.files import RegistryError, moment_of
+    from audacitorch.registry import RegistryError, moment_of
     from audacitorch.registry.status import RENDERERS, status
 
     try:

@@ -10,8 +10,8 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from audacitorch.http import one_line
 from audacitorch.hub.repos import is_commit, repo_id_fault
-from audacitorch.registry.files import RegistryError
-from audacitorch.registry.shapes import KEY
+from audacitorch.registry import RegistryError
+from audacitorch.registry.record_schema import KEY
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,9}")
 _FIELDS = ("id", "revision", "key", "request", "date", "note")

@@ -8,12 +8,12 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from audacitorch.errors import AudacitorchError
 from audacitorch.hosts import LIST_HOST
+from audacitorch.registry import RegistryError, canonical, moment_of, read_json, timestamp, write
 from audacitorch.registry.builtin import BuiltIn, builtin_text, parse_builtin, read_builtin, with_revisions
-from audacitorch.registry.files import RegistryError, canonical, moment_of, read_json, timestamp, write
 from audacitorch.registry.folder import RegistryFolder
 from audacitorch.registry.model_record import ModelRecord, blocking, reason_of
+from audacitorch.registry.record_schema import GONE, NOT_A_MODEL, UNREACHABLE
 from audacitorch.registry.sightings import Untested
-from audacitorch.registry.statuses import GONE, NOT_A_MODEL, UNREACHABLE
 from audacitorch.report.model import FAIL, PASS
 
 LISTED = "listed"

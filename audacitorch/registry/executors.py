@@ -14,7 +14,7 @@ from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Mapping
 
 from audacitorch.errors import AudacitorchError
 from audacitorch.hub.failures import HubError
-from audacitorch.registry.files import RegistryError
+from audacitorch.registry import RegistryError
 from audacitorch.registry.isolation import ProcessEnded, ProcessExecutor, Share, Worker
 from audacitorch.registry.jobs import Job, died
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import ContextManager, Iterator, List, NamedTuple, Optional, Tuple
 
 from audacitorch.http import one_line
-from audacitorch.registry.files import RegistryError, canonical, locked, write
+from audacitorch.registry import RegistryError, canonical, locked, write
 from audacitorch.registry.model_record import ModelRecord
-from audacitorch.registry.shapes import LaterSchema, NotARecord
+from audacitorch.registry.record_schema import LaterSchema, NotARecord
 
 #: What the name of a record that could not be read ends with.
 BROKEN = ".broken"

@@ -7,11 +7,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Collection, Dict, List, NamedTuple, Optional, Tuple
 
-from audacitorch.registry.files import RegistryError, timestamp
+from audacitorch.registry import RegistryError, timestamp
 from audacitorch.registry.folder import RegistryFolder
 from audacitorch.registry.model_record import MOST_EVENTS, ModelRecord
+from audacitorch.registry.record_schema import GONE
 from audacitorch.registry.sightings import ListedRepo
-from audacitorch.registry.statuses import GONE
 
 
 class RecordSummary(NamedTuple):

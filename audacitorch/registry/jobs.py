@@ -16,12 +16,12 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from audacitorch.facts import METADATA, MODEL
 from audacitorch.hosts import HOSTS
+from audacitorch.registry import RegistryError, owned
 from audacitorch.registry.builtin import read_builtin
 from audacitorch.registry.builtin_list import builtin_keys
-from audacitorch.registry.files import RegistryError, owned
 from audacitorch.registry.folder import RegistryFolder
 from audacitorch.registry.model_record import ModelRecord, blocking
-from audacitorch.registry.statuses import STATUSES
+from audacitorch.registry.record_schema import STATUSES
 from audacitorch.version import __version__
 
 _SHARD = re.compile(r"([0-9]{1,4})/([0-9]{1,4})")

@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Tuple
 
-from audacitorch.registry.files import RegistryError, canonical, write
+from audacitorch.registry import RegistryError, canonical, write
 from audacitorch.registry.model_record import MOST_EVENTS, ModelRecord
-from audacitorch.registry.shapes import NotARecord
+from audacitorch.registry.record_schema import NotARecord
 
 _ABSENT = object()
 

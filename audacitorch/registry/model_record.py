@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from datetime import datetime
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from audacitorch.facts import METADATA, MODEL
-from audacitorch.findings import ERROR
+from audacitorch.findings import ERROR, CouldNotRun, Finding
 from audacitorch.hosts import HOSTS, LIST_HOST, MENUS, Host
-from audacitorch.registry.shapes import SCHEMA_VERSION, require_record
-from audacitorch.registry.statuses import (
+from audacitorch.registry import rounded, timestamp
+from audacitorch.registry.record_schema import (
     COMPATIBLE,
     GONE,
     INCOMPATIBLE,
     NOT_A_MODEL,
     PARTLY,
+    SCHEMA_VERSION,
     STATUSES,
     UNREACHABLE,
     UNTESTED,
     compatible_with,
+    require_record,
 )
 from audacitorch.report.model import FAIL, PASS, UNKNOWN
 from audacitorch.version import __version__
 
 #: Events that a record remembers; the oldest are forgotten.
 MOST_EVENTS = 50
+#: Findings of one rule that a record keeps; an archive can be full of them.
+MOST_ALIKE = 50
 
 
 @dataclass(frozen=True)
@@ -187,3 +193,29 @@ def reason_of(finding: Mapping[str, Any]) -> str:
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
+
+
+def judgement(findings: Iterable[Finding], could_not_run: Iterable[CouldNotRun], moment: datetime) -> Dict[str, Any]:
+    """Findings as a record keeps them, with who found them and when."""
+    return {"tool": __version__, "date": timestamp(moment), **kept_findings(findings, could_not_run)}
+
+
+def kept_findings(findings: Iterable[Finding], could_not_run: Iterable[CouldNotRun]) -> Dict[str, Any]:
+    """Findings as JSON, in order and without too many that are alike."""
+    from audacitorch.report.jsonfile import TEXT_LIMIT
+    from audacitorch.report.model import Report, Target
+    from audacitorch.safetext import shorten
+
+    kept: List[Finding] = []
+    alike: Counter[Tuple[str, str, Tuple[Any, ...]]] = Counter()
+    for finding in sorted(findings, key=lambda finding: finding.sort_key):
+        kind = (finding.rule, finding.severity, finding.hosts)
+        alike[kind] += 1
+        if alike[kind] <= MOST_ALIKE:
+            kept.append(replace(finding, message=shorten(finding.message, TEXT_LIMIT)))
+    report = Report(Target("hub"), findings=tuple(kept), could_not_run=tuple(could_not_run)).to_json()
+    return {
+        "findings": rounded(report["findings"]),
+        "left_out": sum(alike.values()) - len(kept),
+        "could_not_run": rounded(report["could_not_run"]),
+    }

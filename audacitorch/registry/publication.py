@@ -18,13 +18,13 @@ from audacitorch.hosts import HOSTS, LIST_HOST, MENUS
 from audacitorch.http import one_line
 from audacitorch.hub import Hub, RepoDetails
 from audacitorch.hub.failures import AccessDenied, FileTooLarge, HubError, HubUnreachable, RepoNotFound
+from audacitorch.registry import RegistryError, read_json, write
 from audacitorch.registry.builtin_list import BuiltInState, builtin_states, read_list, require_few_removals
-from audacitorch.registry.files import RegistryError, read_json, write
 from audacitorch.registry.folder import RegistryFolder
 from audacitorch.registry.model_record import ModelRecord, blocking, reason_of
+from audacitorch.registry.record_schema import STATUSES
+from audacitorch.registry.record_schema import WAITING as WAITING_MARK
 from audacitorch.registry.sightings import STATS_HINT, Look
-from audacitorch.registry.statuses import STATUSES
-from audacitorch.registry.statuses import WAITING as WAITING_MARK
 from audacitorch.report.model import UNKNOWN
 from audacitorch.safetext import visible
 from audacitorch.wording import speed_text

@@ -12,15 +12,15 @@ from typing import Callable, Dict, List, Optional, Set, Union
 
 from audacitorch.hub import Hub
 from audacitorch.hub.failures import HubError, RateLimited
+from audacitorch.registry import RegistryError, timestamp
 from audacitorch.registry.builtin_list import builtin_keys
 from audacitorch.registry.examine import Refused, examine
-from audacitorch.registry.files import RegistryError, timestamp
 from audacitorch.registry.folder import RegistryFolder
 from audacitorch.registry.index import Index, LeftAlone, fold
 from audacitorch.registry.isolation import Workers
 from audacitorch.registry.model_record import ModelRecord
+from audacitorch.registry.record_schema import GONE, UNREACHABLE
 from audacitorch.registry.sightings import Absences, ListedRepo, Look, NotUnderstood, Stats, in_doubt
-from audacitorch.registry.statuses import GONE, UNREACHABLE
 
 #: Repos that are looked at side by side: what the Hub's connections take.
 WORKERS = 24

@@ -13,10 +13,10 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 from audacitorch.facts import METADATA, MODEL, README
 from audacitorch.http import one_line
 from audacitorch.hub.repos import is_commit, repo_id_fault
-from audacitorch.registry.files import RegistryError, canonical, moment_of, read_json, timestamp, write
+from audacitorch.registry import RegistryError, canonical, moment_of, read_json, timestamp, write
 from audacitorch.registry.folder import RegistryFolder
 from audacitorch.registry.model_record import ModelRecord
-from audacitorch.registry.shapes import KEY
+from audacitorch.registry.record_schema import KEY
 
 #: File names kept of a repo that is not a model: enough to see which one was meant to be model.pt.
 MOST_NAMES = 50

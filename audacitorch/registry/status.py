@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
+from audacitorch.registry import moment_of, now, timestamp
 from audacitorch.registry.builtin_list import (
     LISTED,
     QUARANTINED,
@@ -16,12 +17,11 @@ from audacitorch.registry.builtin_list import (
     held_removals,
     read_list,
 )
-from audacitorch.registry.files import moment_of, now, timestamp
 from audacitorch.registry.folder import RegistryFolder
 from audacitorch.registry.jobs import plan
 from audacitorch.registry.model_record import ModelRecord
+from audacitorch.registry.record_schema import COMPATIBLE, STATUSES
 from audacitorch.registry.sightings import Look, Untested
-from audacitorch.registry.statuses import COMPATIBLE, STATUSES
 from audacitorch.safetext import markdown, visible, without_commands
 
 #: Lines of one kind that are shown; the records have all.

@@ -17,13 +17,12 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optio
 from audacitorch.findings import CouldNotRun, Finding
 from audacitorch.http import one_line
 from audacitorch.hub.repos import repo_id_fault
+from audacitorch.registry import RegistryError, in_use, rounded
 from audacitorch.registry.executors import Disk, Stopped, sweep, too_large
-from audacitorch.registry.files import RegistryError, in_use, rounded
 from audacitorch.registry.folder import RegistryFolder
 from audacitorch.registry.index import fold
 from audacitorch.registry.jobs import Job, Setting, Shard, content_of, do, plan, testable, tested
-from audacitorch.registry.model_record import ModelRecord
-from audacitorch.registry.reading import judgement
+from audacitorch.registry.model_record import ModelRecord, judgement
 from audacitorch.registry.sightings import Untested
 from audacitorch.report import jsonfile
 from audacitorch.report.model import Report
@@ -267,7 +266,7 @@ def share(folder: RegistryFolder, moment: datetime) -> int:
 
 def save(folder: Path, result: Mapping[str, Any]) -> None:
     """Keep a result as a file, to be merged where the records are."""
-    from audacitorch.registry.files import canonical, write
+    from audacitorch.registry import canonical, write
 
     write(folder / f"{result['key']}.json", canonical(result))
 

@@ -13,15 +13,15 @@ from audacitorch.github.branches import Branches
 from audacitorch.github.tracker import Comment, Issue, IssueTracker
 from audacitorch.hub import Hub, RepoDetails, TargetUnreadable
 from audacitorch.hub.repos import is_commit
+from audacitorch.registry import RegistryError, canonical, write
 from audacitorch.registry.builtin import BuiltIn, builtin_text, parse_builtin, read_builtin, with_entry
-from audacitorch.registry.files import RegistryError, canonical, write
 from audacitorch.registry.folder import RegistryFolder
-from audacitorch.registry.shapes import KEY
+from audacitorch.registry.record_schema import KEY
+from audacitorch.request import ACCEPTED, READY, STATES
 from audacitorch.request.decision import plan_of, timestamp
-from audacitorch.request.form import find_repo
+from audacitorch.request.issue_event import find_repo
 from audacitorch.request.memory import CheckRun, OurComment, read_memory, set_state
 from audacitorch.request.mentions import Question
-from audacitorch.request.states import ACCEPTED, READY, STATES
 from audacitorch.safetext import markdown_code
 from audacitorch.version import __version__
 

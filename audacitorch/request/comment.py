@@ -13,9 +13,9 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from audacitorch.report import content, measured
 from audacitorch.report.markdown import COMMENT_LIMIT, render
+from audacitorch.request import READY, STATES
 from audacitorch.request.decision import Decision
 from audacitorch.request.memory import CheckRun, Memory, status_part
-from audacitorch.request.states import READY, STATES
 from audacitorch.safetext import markdown, markdown_code, without_commands
 from audacitorch.wording import plural, size_text, speed_text
 

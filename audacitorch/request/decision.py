@@ -20,7 +20,7 @@ from audacitorch.github.tracker import Issue
 from audacitorch.hosts import LIST_HOST
 from audacitorch.http import one_line
 from audacitorch.report.model import PASS, Report
-from audacitorch.request.states import COULD_NOT_CHECK, READY, STATES, Reason, labels_for
+from audacitorch.request import COULD_NOT_CHECK, READY, STATES, Reason, labels_for
 from audacitorch.trial.observations import FINISHED
 from audacitorch.version import __version__
 

@@ -15,8 +15,8 @@ from audacitorch.github import GitHub
 from audacitorch.github.comments import LONGEST_BODY, KeptComment
 from audacitorch.github.tracker import WORKFLOW_LOGIN, Comment, Issue, IssueTracker
 from audacitorch.hub.repos import is_commit
+from audacitorch.request import labels_for
 from audacitorch.request.decision import Decision, is_moment
-from audacitorch.request.states import labels_for
 
 MARKER = "<!-- audacitorch:built-in-request "
 #: The part that changes when a maintainer has spoken lies between these two.

@@ -11,13 +11,13 @@ from typing import Any, Dict, Iterator, List, Optional
 from audacitorch.files import write_atomically
 from audacitorch.github import GitHub
 from audacitorch.github.tracker import Issue, IssueTracker
-from audacitorch.registry.files import moment_of
+from audacitorch.registry import moment_of
 from audacitorch.report.jsonfile import dumps
 from audacitorch.report.measured import number
+from audacitorch.request import COULD_NOT_CHECK, REQUEST_LABEL, STATES
 from audacitorch.request.issue_event import Event
 from audacitorch.request.memory import CheckRun, Memory, OurComment, read_memory
 from audacitorch.request.respond import is_permitted, why_not
-from audacitorch.request.states import COULD_NOT_CHECK, REQUEST_LABEL, STATES
 from audacitorch.safetext import markdown, visible
 from audacitorch.wording import size_text, speed_text
 

@@ -15,14 +15,13 @@ from audacitorch.github.tracker import Issue, IssueTracker
 from audacitorch.hub import Hub, HubError
 from audacitorch.hub.repos import is_commit
 from audacitorch.registry.folder import RegistryFolder
+from audacitorch.request import ACCEPTED, COULD_NOT_CHECK, DECLINED, STATES
 from audacitorch.request.accept import Refused, accept
 from audacitorch.request.comment import Links, render_request
 from audacitorch.request.decision import Decision, DecisionError, plan_of
-from audacitorch.request.form import find_repo
-from audacitorch.request.issue_event import ACCEPT, DECLINE, RECHECK, Event
+from audacitorch.request.issue_event import ACCEPT, DECLINE, RECHECK, Event, find_repo
 from audacitorch.request.memory import CheckRun, OurComment, read_memory, set_state
 from audacitorch.request.mentions import Question
-from audacitorch.request.states import ACCEPTED, COULD_NOT_CHECK, DECLINED, STATES
 from audacitorch.safetext import markdown
 
 _ACTIONS = ("opened", "edited", "reopened", "dispatched", "")

@@ -33,10 +33,10 @@ from audacitorch.hub.failures import (
     TargetUnreadable,
 )
 from audacitorch.report.model import FAIL, PASS, Report
+from audacitorch.request import COULD_NOT_CHECK, NEEDS_CHANGES, NEEDS_INFO, READY, Reason
 from audacitorch.request.decision import LARGEST_FILE, Decision, failed_decision, is_ready, plan_of, timestamp
-from audacitorch.request.form import find_repo
+from audacitorch.request.issue_event import find_repo
 from audacitorch.request.mentions import Mention, Question
-from audacitorch.request.states import COULD_NOT_CHECK, NEEDS_CHANGES, NEEDS_INFO, READY, Reason
 
 if TYPE_CHECKING:
     from audacitorch.hub import Hub

@@ -70,8 +70,7 @@ def memory() -> Tuple[int, int]:
 
 def parsers() -> Dict[str, Parser]:
     from audacitorch.report.formats import FORMATS, render
-    from audacitorch.request.form import find_repo
-    from audacitorch.request.issue_event import command_in
+    from audacitorch.request.issue_event import command_in, find_repo
     from audacitorch.request.memory import read_memory
     from tests import test_linear_time as linear
 

@@ -28,8 +28,7 @@ from audacitorch.repo.metadata_file import read_metadata
 from audacitorch.repo.readme import read_card
 from audacitorch.repo.violations import violations
 from audacitorch.request.decision import Decision, DecisionError
-from audacitorch.request.form import find_repo
-from audacitorch.request.issue_event import EventError, command_in, read_event
+from audacitorch.request.issue_event import EventError, command_in, find_repo, read_event
 from audacitorch.request.memory import read_memory
 from tests.fuzz import seeds
 

@@ -9,8 +9,8 @@ import re
 import time
 from typing import Any, Dict
 
+from audacitorch.registry.examine import Reading, read_files
 from audacitorch.registry.jobs import Setting, do
-from audacitorch.registry.reading import Reading, read_files
 
 
 def hostile(reading: Reading, ask: Any) -> Dict[str, Any]:

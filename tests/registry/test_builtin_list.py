@@ -13,9 +13,9 @@ import pytest
 
 from audacitorch.hosts import ALPHA, SPEC
 from audacitorch.hub.failures import AccessDenied, HubError
+from audacitorch.registry import RegistryError
 from audacitorch.registry.builtin import BuiltIn, read_builtin, with_entry, with_revision
 from audacitorch.registry.builtin_list import QUARANTINED, WAITING, TooManyRemovals
-from audacitorch.registry.files import RegistryError
 from audacitorch.registry.folder import RegistryFolder
 from audacitorch.registry.publication import publish
 from tests.registry.world import SCHEMA, World, model_files

@@ -12,7 +12,7 @@ import pytest
 from audacitorch.findings import Finding
 from audacitorch.hosts import ALPHA, SPEC
 from audacitorch.registry.index import Index
-from audacitorch.registry.reading import judgement
+from audacitorch.registry.model_record import judgement
 from audacitorch.registry.refresh import refresh
 from audacitorch.registry.status import status
 from tests.registry.world import METADATA, MODEL, SCHEMA, START, World, model_files

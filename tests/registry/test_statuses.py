@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from audacitorch.registry.statuses import STATUSES
+from audacitorch.registry.record_schema import STATUSES
 
 ROOT = Path(__file__).parents[2]
 

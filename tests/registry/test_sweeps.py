@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
-from audacitorch.registry import testing
+from audacitorch.registry import RegistryError, in_use, owned, testing
 from audacitorch.registry.executors import (
     Cluster,
     Disk,
@@ -23,7 +23,6 @@ from audacitorch.registry.executors import (
     shares,
     sweep,
 )
-from audacitorch.registry.files import RegistryError, in_use, owned
 from audacitorch.registry.isolation import Share, take
 from audacitorch.registry.jobs import Job, Setting, Shard, do, matrix, plan
 from audacitorch.registry.testing import merge, run_trials

@@ -13,8 +13,15 @@ from audacitorch.hosts import HOSTS
 from audacitorch.registry.folder import RegistryFolder
 from audacitorch.registry.merging import merge, merge_files
 from audacitorch.registry.model_record import ModelRecord
-from audacitorch.registry.shapes import EVENTS, require_record
-from audacitorch.registry.statuses import COMPATIBLE, GOOD, PARTLY, STATUSES, compatible_with
+from audacitorch.registry.record_schema import (
+    COMPATIBLE,
+    EVENTS,
+    GOOD,
+    PARTLY,
+    STATUSES,
+    compatible_with,
+    require_record,
+)
 from tests.registry.world import SCHEMA, World, model_files
 
 ROOT = Path(__file__).parents[2]
@@ -97,8 +104,8 @@ class TestMerge:
 
 
 def test_builtin_yml_of_ten_megabytes_is_refused_at_once(world: World) -> None:
+    from audacitorch.registry import RegistryError
     from audacitorch.registry.builtin import read_builtin
-    from audacitorch.registry.files import RegistryError
 
     world.folder.builtin.write_text("- x\n" * 2_500_000)
     with pytest.raises(RegistryError, match="more than"):
@@ -109,7 +116,7 @@ def test_builtin_yml_of_ten_megabytes_is_refused_at_once(world: World) -> None:
 
 
 def test_a_stats_json_that_cannot_be_read_says_that_it_can_be_deleted(world: World) -> None:
-    from audacitorch.registry.files import RegistryError
+    from audacitorch.registry import RegistryError
 
     world.folder.stats.write_text("{")
     with pytest.raises(RegistryError, match="delete it"):

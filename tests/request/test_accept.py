@@ -14,8 +14,9 @@ import yaml
 from audacitorch.github import GitHub, GitHubError
 from audacitorch.github.tracker import Comment, Issue
 from audacitorch.hub import Hub, HubError
-from audacitorch.registry.files import RegistryError
+from audacitorch.registry import RegistryError
 from audacitorch.registry.folder import RegistryFolder
+from audacitorch.request import ACCEPTED, DECLINED, READY
 from audacitorch.request.accept import Refused, accept
 from audacitorch.request.comment import Links
 from audacitorch.request.decision import Decision
@@ -23,7 +24,6 @@ from audacitorch.request.issue_event import Event
 from audacitorch.request.memory import CheckRun
 from audacitorch.request.open_requests import markdown_table, open_requests, text_table
 from audacitorch.request.respond import NoReason, apply_decision, decline, handle_comment
-from audacitorch.request.states import ACCEPTED, DECLINED, READY
 from audacitorch.request.triage import Triage
 from tests.github import LocalGitHub
 from tests.hub import LocalHub

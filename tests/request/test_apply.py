@@ -11,12 +11,12 @@ import pytest
 from audacitorch.github import GitHub, GitHubError
 from audacitorch.github.tracker import WORKFLOW_LOGIN, Comment, Issue
 from audacitorch.hosts import LIST_HOST
+from audacitorch.request import COULD_NOT_CHECK, NEEDS_CHANGES, NEEDS_INFO, READY, Reason
 from audacitorch.request.comment import Links
 from audacitorch.request.decision import Decision, failed_decision, plan_of
 from audacitorch.request.issue_event import Event
 from audacitorch.request.memory import MARKER, CheckRun, Memory, read_memory
 from audacitorch.request.respond import apply_decision
-from audacitorch.request.states import COULD_NOT_CHECK, NEEDS_CHANGES, NEEDS_INFO, READY, Reason
 from tests.github import LocalGitHub
 from tests.request.conftest import GOOD, REPOSITORY, TOKEN, report_on
 from tests.request.harmless import check_comment

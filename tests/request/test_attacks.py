@@ -14,6 +14,7 @@ from audacitorch.github import GitHub
 from audacitorch.github.tracker import Comment, Issue
 from audacitorch.hub import Hub
 from audacitorch.registry.folder import RegistryFolder
+from audacitorch.request import ACCEPTED, NEEDS_CHANGES, READY
 from audacitorch.request.accept import Refused, accept
 from audacitorch.request.comment import Links
 from audacitorch.request.decision import Decision, DecisionError, is_moment, plan_of, read_decision, write_decision
@@ -21,7 +22,6 @@ from audacitorch.request.issue_event import Command, Event, command_in
 from audacitorch.request.memory import CheckRun, Memory, OurComment, read_memory
 from audacitorch.request.open_requests import CHECKS_A_DAY, collect
 from audacitorch.request.respond import apply_decision, handle_comment
-from audacitorch.request.states import ACCEPTED, NEEDS_CHANGES, READY
 from audacitorch.request.triage import Triage
 from audacitorch.trial.observations import Trial
 from tests.github import LocalGitHub

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from audacitorch.github.tracker import Issue
+from audacitorch.request import TRIAGE_STATES
 from audacitorch.request.comment import Links, render_request
 from audacitorch.request.decision import read_decision, write_decision
 from audacitorch.request.memory import CheckRun, Memory
-from audacitorch.request.states import TRIAGE_STATES
 from audacitorch.request.triage import Triage
 from tests.hub import LocalHub
 from tests.request.conftest import GOOD

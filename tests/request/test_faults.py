@@ -15,11 +15,11 @@ from audacitorch.hub import Hub
 from audacitorch.registry.builtin_list import QUARANTINED, BuiltInState
 from audacitorch.registry.folder import RegistryFolder
 from audacitorch.registry.issues import LABEL, keep_issues
+from audacitorch.request import ACCEPTED, DECLINED
 from audacitorch.request.accept import accept
 from audacitorch.request.comment import Links
 from audacitorch.request.issue_event import Event
 from audacitorch.request.respond import apply_decision, decline
-from audacitorch.request.states import ACCEPTED, DECLINED
 from audacitorch.request.triage import Triage
 from tests.github import LocalGitHub
 from tests.hub import LocalHub

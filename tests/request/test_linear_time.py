@@ -9,12 +9,11 @@ from typing import Callable, Dict
 
 import pytest
 
+from audacitorch.request import Reason
 from audacitorch.request.comment import Links, render_request
 from audacitorch.request.decision import Decision, timestamp
-from audacitorch.request.form import find_repo
-from audacitorch.request.issue_event import command_in, read_event
+from audacitorch.request.issue_event import command_in, find_repo, read_event
 from audacitorch.request.memory import MARKER, Memory, read_memory, with_status
-from audacitorch.request.states import Reason
 
 ATOMS = [
     " ", "\t", "> ", ">", "a", "a/b ", "/", "\\", "`", "```\n", "*", "**", "**:", "_", "# ", "# x\n", "- ", "1. ",

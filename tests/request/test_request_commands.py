@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audacitorch.github.tracker import Issue
-from audacitorch.request.form import find_repo
-from audacitorch.request.issue_event import Command, EventError, command_in, read_event
+from audacitorch.request.issue_event import Command, EventError, command_in, find_repo, read_event
 from audacitorch.request.memory import read_memory
 from audacitorch.request.mentions import Mention, Question
 

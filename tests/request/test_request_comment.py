@@ -10,10 +10,7 @@ import pytest
 from audacitorch.facts import Repo, RepoFile
 from audacitorch.findings import Finding
 from audacitorch.hosts import ALPHA, HOSTS
-from audacitorch.request.comment import Links, render_request, rule_link
-from audacitorch.request.decision import Decision, DecisionError, read_decision, schema, write_decision
-from audacitorch.request.memory import CheckRun, Memory, read_memory, with_status
-from audacitorch.request.states import (
+from audacitorch.request import (
     COULD_NOT_CHECK,
     NEEDS_CHANGES,
     NEEDS_INFO,
@@ -23,6 +20,9 @@ from audacitorch.request.states import (
     TRIAGE_STATES,
     Reason,
 )
+from audacitorch.request.comment import Links, render_request, rule_link
+from audacitorch.request.decision import Decision, DecisionError, read_decision, schema, write_decision
+from audacitorch.request.memory import CheckRun, Memory, read_memory, with_status
 from tests.report.samples import HOSTILE, SAMPLES, hostile
 from tests.request.conftest import GOOD, report_on
 from tests.request.harmless import check_comment

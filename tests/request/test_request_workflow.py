@@ -158,7 +158,7 @@ def test_jobs_take_turns_for_each_issue_and_a_newer_check_replaces_an_older_one(
 
 
 def test_the_form_is_understood_as_github_writes_its_answers() -> None:
-    from audacitorch.request.form import find_repo
+    from audacitorch.request.issue_event import find_repo
     from audacitorch.request.mentions import Mention, Question
 
     form: Dict[str, Any] = yaml.safe_load(FORM.read_text())

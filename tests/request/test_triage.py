@@ -14,7 +14,7 @@ from audacitorch.findings import CouldNotRun
 from audacitorch.github.tracker import Issue
 from audacitorch.hosts import ALPHA
 from audacitorch.hub import Hub
-from audacitorch.request.states import COULD_NOT_CHECK, NEEDS_CHANGES, NEEDS_INFO, READY
+from audacitorch.request import COULD_NOT_CHECK, NEEDS_CHANGES, NEEDS_INFO, READY
 from audacitorch.request.triage import CheckFailed, CheckTimeout, Triage, _run, checker
 from audacitorch.trial.observations import Trial
 from tests.hub import LocalHub

@@ -1,16 +1,27 @@
-"""What a record's JSON must look like to be believed: people edit records, and merges leave halves of them.
+"""What a record's JSON must look like to be believed, and the statuses that it can have.
 
-Written by hand because a refresh reads every record, and a validator of JSON Schema takes a hundred times as long.
-``record.schema.json`` says the same; a test compares them.
+The statuses are one table that the command line, the schema, the pages and the docs read. The shapes are written by
+hand, because a refresh reads every record, and a validator of JSON Schema takes a hundred times as long;
+``record.schema.json`` says the same, and a test compares them.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Dict, Mapping
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Mapping
 
 from audacitorch.hub.repos import is_commit, repo_id_fault
-from audacitorch.registry.statuses import STATUSES
+
+UNTESTED = "untested"
+COMPATIBLE = "compatible"
+INCOMPATIBLE = "incompatible"
+NOT_A_MODEL = "not-a-model"
+UNREACHABLE = "unreachable"
+GONE = "gone"
+
+#: How a page marks a status: by a colour. Green is for every host only.
+GOOD, PARTLY, WAITING, BAD, NONE = "good", "partly", "waiting", "bad", "none"
 
 SCHEMA_VERSION = 1
 KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -20,6 +31,56 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SEVERITIES = ("error", "warning", "note")
 
 Check = Callable[[Any], bool]
+
+
+@dataclass(frozen=True)
+class Status:
+    """A status: what it means, and what follows from it.
+
+    Attributes:
+        mark: how pages show it; ``compatible`` is :data:`PARTLY` unless every host runs the model.
+        broken: whether a model that gets it has stopped to work.
+        testable: whether a trial of the model makes sense.
+        has_page: whether the page of the registry has a row for it.
+    """
+
+    name: str
+    meaning: str
+    mark: str
+    broken: bool = False
+    testable: bool = False
+    has_page: bool = True
+
+
+STATUSES: Dict[str, Status] = {
+    status.name: status
+    for status in (
+        Status(UNTESTED, "no error is known, and what is there now has not been run", WAITING, testable=True),
+        Status(COMPATIBLE, "it was run, and passes for at least one host, which is named", GOOD, testable=True),
+        Status(
+            INCOMPATIBLE,
+            "every host has an error, from the files alone or from a trial",
+            BAD,
+            broken=True,
+            testable=True,
+        ),
+        Status(NOT_A_MODEL, "model.pt or metadata.json is missing in the top folder", NONE, has_page=False),
+        Status(
+            UNREACHABLE,
+            "it is gated or disabled; or it is listed and could not be read in refreshes a day apart (at once if new)",
+            BAD,
+            broken=True,
+        ),
+        Status(GONE, "the listing lacked it in refreshes at least 24 hours apart", BAD, broken=True, has_page=False),
+    )
+}
+
+
+def compatible_with(passing: List[str], hosts: int) -> str:
+    """The status of a model that passes for the hosts with these titles, of so many hosts."""
+    if len(passing) == hosts:
+        return f"compatible with {'both' if hosts == 2 else 'all'} hosts"
+    return f"compatible with {' and '.join(passing)} only"
 
 
 class NotARecord(ValueError):
