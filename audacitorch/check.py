@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from audacitorch.rules.runner import Outcome
     from audacitorch.trial.observations import Trial
     from audacitorch.trial.plan import Plan
-    from audacitorch.trial.session import TrialSession, WorkerStarter
+    from audacitorch.trial.session import TrialSession
+    from audacitorch.trial.starters import WorkerStarter
 
 #: Findings that make running the model pointless (it can't load) or unwise (it means harm).
 CONDEMNED = ("unsafe-archive", "unusual-code", "file-access")

@@ -10,7 +10,7 @@ from audacitorch.findings import ERROR
 from audacitorch.hosts import Host
 from audacitorch.repo.model_repo import FolderRepo
 from audacitorch.report.model import Report
-from audacitorch.trial.session import worker_starter
+from audacitorch.trial.starters import worker_starter
 from tests.repos_make.parts import EFFECT_FIELDS, README, card
 
 
@@ -28,7 +28,7 @@ def repo(folder: Path, module: Any, base: Optional[Dict[str, Any]] = None, **fie
 
 def checked(folder: Path, **options: Any) -> Report:
     """The report on a folder, from the real worker unless ``static``."""
-    return check(FolderRepo(folder), Options(**options), worker_starter())
+    return check(FolderRepo(folder), Options(**options), worker_starter(many=True))
 
 
 def errors(report: Report) -> Set[str]:

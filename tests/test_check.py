@@ -18,7 +18,7 @@ from audacitorch.repo.model_repo import FolderRepo, TargetError
 from audacitorch.report.model import Report
 from audacitorch.trial.observations import Trial
 from audacitorch.trial.protocol import TrialUnavailable
-from audacitorch.trial.session import worker_starter
+from audacitorch.trial.starters import worker_starter
 from tests.test_repos import copy_of
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "audacitorch" / "data" / "report.schema.json").read_text("utf-8"))

@@ -12,7 +12,7 @@ import pytest
 
 from audacitorch.check import Options, check
 from audacitorch.repo.model_repo import FolderRepo
-from audacitorch.trial.session import worker_starter
+from audacitorch.trial.starters import worker_starter
 from tests.test_check import SCHEMA
 from tests.test_repos import copy_of
 
@@ -48,7 +48,7 @@ def test_a_hostile_model_is_told_apart_and_changes_nothing(
     folder = copy_of(name, tmp_path)
     before = tree(tmp_path)
     options = Options(timeout_seconds=2.0 if ended == "timeout" else 60.0, memory_bytes=300 << 20)
-    report = check(FolderRepo(folder), options, worker_starter())
+    report = check(FolderRepo(folder), options, worker_starter(many=True))
     assert {finding.rule for finding in report.findings} == expected
     assert report.exit_status == 1
     assert report.trial is not None

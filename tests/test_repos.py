@@ -13,7 +13,7 @@ import pytest
 from audacitorch.check import Options, check
 from audacitorch.repo.model_repo import FolderRepo
 from audacitorch.report.model import Report
-from audacitorch.trial.session import worker_starter
+from audacitorch.trial.starters import worker_starter
 from tests import sentences
 
 REPOS = Path(__file__).parent / "repos"
@@ -52,7 +52,7 @@ def checked(name: str, folder: Path) -> Report:
     """The report on a fixture, made as its expect.json asks."""
     wanted = expect(name)
     options = {key: wanted[key] for key in ("static", "timeout_seconds", "memory_bytes") if key in wanted}
-    return check(FolderRepo(copy_of(name, folder)), Options(**options), worker_starter())
+    return check(FolderRepo(copy_of(name, folder)), Options(**options), worker_starter(many=True))
 
 
 def _key(finding: Dict[str, Any]) -> Tuple[Any, ...]:
@@ -100,3 +100,32 @@ def test_no_folder_is_stale(tmp_path: Path) -> None:
             write(fixture, tmp_path)
             made = {path.name: path.read_bytes() for path in (tmp_path / fixture.name).iterdir()}
             assert made == {path.name: path.read_bytes() for path in (REPOS / fixture.name).iterdir()}, fixture.name
+
+
+@pytest.mark.torch
+@pytest.mark.slow
+def test_fresh_processes_say_the_same_as_forked_ones(tmp_path: Path) -> None:
+    """The tests above run every model in a worker that was forked; here each has an import of Torch for itself."""
+    differing: List[str] = []
+    for name in NAMES:
+        wanted = expect(name)
+        if wanted["static"] or name in SLOW:
+            continue
+        options = {key: wanted[key] for key in ("timeout_seconds", "memory_bytes") if key in wanted}
+        forked, fresh = (
+            check(
+                FolderRepo(copy_of(name, tmp_path / str(many))), Options(**options), worker_starter(many=many)
+            ).to_json()
+            for many in (True, False)
+        )
+        for part in ("verdict", "findings", "skipped", "could_not_run"):
+            if forked[part] != fresh[part]:
+                differing.append(f"{name}: {part}: {forked[part]} {fresh[part]}")
+        if forked["trial"]["ended"] != fresh["trial"]["ended"] or _outcomes(forked) != _outcomes(fresh):
+            differing.append(f"{name}: passes")
+    assert differing == []
+
+
+def _outcomes(report: Dict[str, Any]) -> List[Any]:
+    """What a report's passes were and gave, without seconds and bytes."""
+    return [(done["input"], done.get("output"), done.get("failure")) for done in report["trial"].get("passes", ())]

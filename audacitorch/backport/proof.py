@@ -85,7 +85,7 @@ def run(model: Path, python: str) -> Run:
     Raises:
         CanNotProve: the program could not be started, or it has no PyTorch.
     """
-    from audacitorch.trial.process import worker_environment
+    from audacitorch.trial.child import worker_environment
 
     with tempfile.TemporaryDirectory(prefix="audacitorch-proof-") as home:
         command = [python, "-I", "-c", _PROGRAM, _ROOT, str(model.resolve())]

@@ -120,7 +120,7 @@ def _put_in_place(paths: _Paths) -> Path:
 def _prove(original: Path, written: Path, arguments: argparse.Namespace) -> Optional[bool]:
     """Run the result, and the original where asked: True if all is well, False if not, None if nobody knows."""
     from audacitorch.backport import proof
-    from audacitorch.trial.session import torch_python
+    from audacitorch.trial.starters import torch_python
 
     python = None if arguments.no_check else torch_python()
     if python is None:

@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run_one(target: str, options: Options, arguments: argparse.Namespace) -> int:
-    report = _check(target, options, arguments, sys.stderr.isatty())
+    report = _check(target, options, arguments)
     failure = _write(report, target, arguments.report, arguments.outputs)
     failure = _write_page_data(report, arguments.page_data) or failure
     _show(_render(report, target, arguments.format))
@@ -98,17 +98,17 @@ def _run_one(target: str, options: Options, arguments: argparse.Namespace) -> in
     return report.exit_status
 
 
-def _check(target: str, options: Options, arguments: argparse.Namespace, told: bool) -> Report:
+def _check(target: str, options: Options, arguments: argparse.Namespace, many: bool = False) -> Report:
     from audacitorch.check import check
 
     def start(scratch: str, model: str) -> Worker:  # a static check needs none of what starts a worker
-        from audacitorch.trial.session import worker_starter
+        from audacitorch.trial.starters import worker_starter
 
-        return worker_starter(arguments.sandbox)(scratch, model)
+        return worker_starter(arguments.sandbox, many)(scratch, model)
 
     with (
         opened_repo(target, arguments.endpoint, arguments.facts, arguments.download_seconds) as repo,
-        _progress(told and not options.static) as meanwhile,
+        _progress(sys.stderr.isatty() and not many and not options.static) as meanwhile,
     ):
         return check(repo, options, start, meanwhile)
 
@@ -160,7 +160,7 @@ def _checked(targets: List[str], options: Options, arguments: argparse.Namespace
 
     def one(target: str) -> Checked:
         try:
-            return Checked(target, _check(target, options, arguments, False))
+            return Checked(target, _check(target, options, arguments, many=True))
         except AudacitorchError as error:
             return Checked(target, error=error)
 

@@ -97,7 +97,7 @@ def _report(draft: Draft, arguments: argparse.Namespace) -> Report:
     """A whole check where Torch 1.9.0 or an engine is at hand, a static one where not."""
     from audacitorch.check import Options, check
     from audacitorch.repo.model_repo import FolderRepo
-    from audacitorch.trial.session import worker_starter
+    from audacitorch.trial.starters import worker_starter
 
     repo = FolderRepo(draft.folder)
     options = {"timeout_seconds": arguments.timeout, "memory_bytes": arguments.memory << 20}

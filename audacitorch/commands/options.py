@@ -9,14 +9,8 @@ from typing import Any, Iterable, Optional
 
 from audacitorch.hosts import DEFAULT_HOST, HOSTS
 from audacitorch.trial.plan import DEFAULT_MEMORY_BYTES, DEFAULT_TIMEOUT_SECONDS
+from audacitorch.trial.starters import SANDBOXES
 
-#: Where a model runs, by what --sandbox says.
-SANDBOXES = {
-    "auto": "a process where Torch 1.9.0 is here, else a container",
-    "process": "a process with no network, no files and bounded memory",
-    "container": "a container that holds Torch 1.9.0",
-    "none": "a process that may do all that you may: for models of your own",
-}
 #: What --host says where every host's verdict is asked for.
 ALL_HOSTS = "all"
 TARGET_HELP = "a folder, a Hub repo id (author/name[@revision]) or its page's address"
@@ -65,7 +59,9 @@ def add_jobs_argument(parser: argparse.ArgumentParser, default: int) -> None:
 
 def add_sandbox_argument(parser: argparse.ArgumentParser) -> None:
     """--sandbox."""
-    parser.add_argument("--sandbox", choices=SANDBOXES, default="auto", help="where the model runs (default: auto)")
+    places = "; ".join(f"{name}: {sandbox.help}" for name, sandbox in SANDBOXES.items())
+    help_text = f"where the model runs (default: %(default)s). {places}"
+    parser.add_argument("--sandbox", choices=SANDBOXES, default="auto", help=help_text)
 
 
 def add_limit_arguments(parser: argparse.ArgumentParser) -> None:

@@ -64,7 +64,7 @@ def _check(arguments: argparse.Namespace) -> int:
     from audacitorch.check import Options, check
     from audacitorch.repo.model_repo import FolderRepo
     from audacitorch.report.text import render_for
-    from audacitorch.trial.session import worker_starter
+    from audacitorch.trial.starters import worker_starter
 
     options = {"timeout_seconds": arguments.timeout, "memory_bytes": arguments.memory << 20}
     report = check(

@@ -96,7 +96,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from audacitorch.render.conversation import started_early
     from audacitorch.render.staging import Outputs
     from audacitorch.repo.metadata_file import MAX_BYTES, read_metadata
-    from audacitorch.trial.session import worker_starter
+    from audacitorch.trial.starters import worker_starter
 
     jobs = jobs_for(arguments.audio, arguments.output)
     if not jobs:

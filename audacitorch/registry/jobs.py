@@ -176,7 +176,7 @@ def _do(job: Job, setting: Setting, folder: Path) -> Dict[str, Any]:
     from audacitorch.hub import Hub, fetch
     from audacitorch.hub.failures import HubError, TargetUnreadable
     from audacitorch.repo.model_repo import FolderRepo, TargetError
-    from audacitorch.trial.session import worker_starter
+    from audacitorch.trial.starters import worker_starter
 
     try:
         with Hub(setting.endpoint) as hub:
@@ -190,7 +190,7 @@ def _do(job: Job, setting: Setting, folder: Path) -> Dict[str, Any]:
         model = facts.files.get(MODEL)
         if model is None or model.sha256 is None or (model.lfs and model.sha256 != job.content[0]):
             return _failed(job, "the Hub gave another model.pt than the one that was recorded")
-        report = check(FolderRepo(folder, facts), options, worker_starter(setting.sandbox))
+        report = check(FolderRepo(folder, facts), options, worker_starter(setting.sandbox, many=True))
     except TargetError as error:
         return _failed(job, str(error))
     finally:

@@ -20,7 +20,7 @@ from audacitorch.render.results import EffectTracks, LabelRows, label_paths, tra
 from audacitorch.render.staging import Outputs
 from audacitorch.trial.plan import DEFAULT_MEMORY_BYTES, DEFAULT_TIMEOUT_SECONDS, Plan
 from audacitorch.trial.protocol import Block
-from audacitorch.trial.session import WorkerStarter
+from audacitorch.trial.starters import WorkerStarter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,7 +11,8 @@ from audacitorch.trial.observations import Failure
 from audacitorch.trial.plan import Plan
 from audacitorch.trial.process import Worker
 from audacitorch.trial.protocol import Block, Event, Loaded, LoadFailed, OutOfTime, TrialUnavailable
-from audacitorch.trial.session import WorkerStarter, scratch_folder
+from audacitorch.trial.session import scratch_folder
+from audacitorch.trial.starters import WorkerStarter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, List, Optional, Tuple
 
+from audacitorch.trial.child import ChildProcess
 from audacitorch.trial.plan import Plan
 from audacitorch.trial.process import Worker
 from audacitorch.trial.protocol import Ended, Event, TrialUnavailable
@@ -75,7 +76,8 @@ class ContainerWorker(Worker):
         # An empty configuration: the user's may put proxies, and with them passwords, into each container.
         environment = {name: os.environ[name] for name in _ENGINE_VARIABLES if name in os.environ}
         command = run_command(self._name, str(model), plan.memory_bytes + _OWN_BYTES)
-        self.start(command, self._scratch, {**environment, "DOCKER_CONFIG": self._scratch, "HOME": self._scratch})
+        environment.update(DOCKER_CONFIG=self._scratch, HOME=self._scratch)
+        self.attach(ChildProcess(command, self._scratch, environment))
         super().begin(replace(plan, model=MODEL))
 
     def _readable_by_all(self) -> Path:

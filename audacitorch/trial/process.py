@@ -1,22 +1,19 @@
-"""A worker as a child process: giving it a plan, reading its events, ending it whatever happens."""
+"""A worker from outside: giving it a plan, reading its events, ending it whatever happens."""
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import selectors
 import signal
-import subprocess
-import sys
 import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Deque, Dict, Iterator, List, Optional, Sequence
+from typing import Deque, Iterator, Optional
 
 from audacitorch.hosts import TORCH_VERSION
+from audacitorch.trial.child import ChildProcess, WorkerLost, WorkerProcess, worker_command, worker_environment
 from audacitorch.trial.observations import MEMORY, SIGNAL, TIMEOUT
 from audacitorch.trial.plan import TRACK_RATE, Plan
 from audacitorch.trial.protocol import (
@@ -33,8 +30,6 @@ from audacitorch.trial.protocol import (
     Walls,
 )
 
-_PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
-_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from audacitorch.trial.worker import main; main()"
 #: What a worker may take to start and to import torch, on a cold and busy machine; no model has run by then.
 START_SECONDS = 120.0
 _GRACE_SECONDS = 10.0
@@ -50,66 +45,37 @@ class Ending:
     reason: str = ""
 
 
-def worker_command(python: str, model: str, walls: bool = True) -> List[str]:
-    """What starts the worker's program under ``python``; of the user's files it will be able to read ``model`` only."""
-    return [python, "-I", "-c", _PROGRAM, _PACKAGE_ROOT, model, "walls" if walls else "open"]
-
-
-def worker_environment(home: str) -> Dict[str, str]:
-    """All that a worker's environment holds: no token, no setting of the user's, nothing that would change a result."""
-    held = {"LANG": "C.UTF-8", "HOME": home, "CUDA_VISIBLE_DEVICES": "", "PYTHONDONTWRITEBYTECODE": "1"}
-    if "AUDACITORCH_CONTAINER" in os.environ:  # for the report: see audacitorch.trial.sandbox.container_info
-        held["AUDACITORCH_CONTAINER"] = "1"
-    return held
-
-
 class Worker:
     """One worker in a session of its own. A context manager: on the way out it and all that it started is gone.
 
     It imports torch as soon as it is started, and waits for its plan then.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, process: Optional[WorkerProcess] = None) -> None:
+        """Talk to ``process``, or to the one that :meth:`attach` brings."""
         #: When :meth:`events` gives up, as ``time.monotonic`` counts; may be moved while events come.
         self.deadline = float("inf")
         self.peak_memory_bytes: Optional[int] = None
         self.ended_by_us = False
-        self._process: Optional[subprocess.Popen[bytes]] = None
+        self._process: Optional[WorkerProcess] = None
         self._plan: Optional[Plan] = None
         self._timed_out = False
         self._stderr_head = b""
         self._stderr_tail: Deque[bytes] = deque(maxlen=16)
+        if process is not None:
+            self.attach(process)
 
     @classmethod
     def in_process_sandbox(cls, python: str, scratch: str, model: str, walls: bool = True) -> Worker:
         """A worker under another (or this) Python, which puts up its own walls before it imports torch."""
-        worker = cls()
-        worker.start(worker_command(python, model, walls), scratch, worker_environment(scratch))
-        return worker
+        return cls(ChildProcess(worker_command(python, model, walls), scratch, worker_environment(scratch)))
 
-    def start(self, command: Sequence[str], folder: str, environment: Dict[str, str]) -> None:
-        """Start ``command`` with ``folder`` as its working folder.
-
-        Raises:
-            TrialUnavailable: the program can't be started.
-        """
+    def attach(self, process: WorkerProcess) -> None:
+        """Talk to ``process`` from now on."""
+        self._process = process
         self._selector = selectors.DefaultSelector()
-        try:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                cwd=folder,
-                env=environment,
-                start_new_session=True,
-            )
-        except OSError as error:
-            self._selector.close()
-            raise TrialUnavailable(f"{command[0]} can't be started: {error.strerror}.") from error
-        self._ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        for stream in (self._process.stdout, self._process.stderr):
-            self._selector.register(stream, selectors.EVENT_READ)  # type: ignore[arg-type]
+        for stream in (process.stdout, process.stderr):
+            self._selector.register(stream, selectors.EVENT_READ)
 
     def __enter__(self) -> Worker:
         return self
@@ -225,7 +191,7 @@ class Worker:
         while self._process.returncode is None:
             if time.monotonic() > end:
                 self.kill()
-            elif not self._reap(os.WNOHANG):
+            elif not self._reap():
                 time.sleep(0.002)
         return self._process.returncode
 
@@ -251,26 +217,24 @@ class Worker:
         """End the worker and its whole session, and take its remains; nothing happens when it has ended."""
         if self._process is None:
             return
-        if self._process.returncode is None and not self._reap(os.WNOHANG):
-            self.ended_by_us = True
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._reap(0)
+        with suppress(WorkerLost):
+            if self._process.returncode is None and not self._reap():
+                self.ended_by_us = True
+                self._process.kill()
+                self._note_peak(self._process)
         self._selector.close()
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             with suppress(BrokenPipeError):
-                stream.close()  # type: ignore[union-attr]
+                stream.close()
 
-    def _reap(self, options: int) -> bool:
-        """Take the exit status and the peak memory if the worker has ended."""
+    def _reap(self) -> bool:
         assert self._process is not None
-        pid, status, usage = os.wait4(self._process.pid, options)
-        if pid == 0:
-            return False
-        self._process.returncode = os.waitstatus_to_exitcode(status)
-        if usage.ru_maxrss > self._ours:  # the account of a new process begins with what its parent held
-            self.peak_memory_bytes = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        return True
+        ended = self._process.reap(wait=False)
+        self._note_peak(self._process)
+        return ended
+
+    def _note_peak(self, process: WorkerProcess) -> None:
+        self.peak_memory_bytes = self.peak_memory_bytes or process.peak_memory_bytes
 
 
 def check_ready(event: Ready) -> None:

@@ -1,12 +1,12 @@
-"""The walls around a stranger's model, put up by the worker itself before it imports torch.
+"""The walls around a stranger's model, put up by the worker itself before it has more than one thread.
 
 Three independent walls: Landlock (no file but the few that are named can be opened), seccomp (of all system calls only
 those that computing needs; files open for reading only, no sockets, no new processes, no signals to others) and, once
-torch is imported, resource limits. What is in force is returned, for the report, and so is what the container of this
+the plan is there, resource limits. What is in force is returned, for the report, and so is what the container of this
 project's image forbids: nothing here takes anybody's word, it is read from the kernel.
 
-Landlock and seccomp bind the calling thread and the threads that it starts later; importing torch starts threads, so
-the walls come first.
+Landlock and seccomp bind the calling thread and the threads that it starts later. Importing torch starts threads, so
+the walls come before it; in a process that was forked from one with torch, the forking thread is the only one.
 
 Sources: linux/landlock.h, linux/prctl.h.
 """
@@ -124,10 +124,13 @@ class MemoryGauge:
     """This process's memory, Torch included, in bytes. Opened before the walls go up.
 
     The system's own account (``ru_maxrss``) begins with what the program held that started this one, so on Linux the
-    process's status is read, which does not.
+    process's status is read, which does not. A forked process is not charged for the pages of Torch's files that its
+    parent has read (``torch_file_bytes``) until it reads them itself: what is missing of them is added, so that a model
+    has the same figures in a forked process as in a fresh one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, torch_file_bytes: int = 0) -> None:
+        self._torch_file_bytes = torch_file_bytes
         try:
             self._status = os.open("/proc/self/status", os.O_RDONLY)
         except OSError:
@@ -140,10 +143,18 @@ class MemoryGauge:
         found = re.search(rb"^%s:\s*(\d+) kB" % name.encode(), os.pread(self._status, 1 << 14, 0), re.MULTILINE)
         return int(found.group(1)) * 1024 if found else 0
 
+    def held(self) -> int:
+        """The memory held now; 0 where the system does not tell."""
+        held = self.read("VmRSS")
+        return held + self._uncharged() if held else 0
+
     def peak(self) -> int:
         """The most memory held so far."""
         own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        return self.read("VmHWM") or own
+        return (self.read("VmHWM") or own) + self._uncharged()
+
+    def _uncharged(self) -> int:
+        return max(0, self._torch_file_bytes - self.read("RssFile")) if self._torch_file_bytes else 0
 
 
 def _restrict_files(libc: Any, readable: Iterable[str]) -> Optional[int]:

@@ -7,10 +7,7 @@ copy without them gives the text.
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import re
-import sys
 import tempfile
 import time
 from contextlib import ExitStack, suppress
@@ -18,7 +15,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Tuple, Type, TypeVar
 
-from audacitorch.hosts import TORCH_VERSION
+from audacitorch.trial.child import WorkerLost
 from audacitorch.trial.observations import EXCEPTION, FINISHED, MEMORY, REFUSED, SIGNAL, Failure, Pass, Trial
 from audacitorch.trial.plan import Plan, PlannedPass
 from audacitorch.trial.process import Ending, Worker
@@ -42,8 +39,7 @@ from audacitorch.trial.protocol import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Makes a worker for a model, with a folder of its own for scratch: ``start(scratch, model)``.
-WorkerStarter = Callable[[str, str], Worker]
+    from audacitorch.trial.starters import WorkerStarter
 
 _DEBUG_SUFFIX = ".debug_pkl"
 _LONGEST_NATIVE_MESSAGE = 4000
@@ -51,71 +47,6 @@ _LONGEST_NATIVE_MESSAGE = 4000
 _LONG_ENOUGH = 65536
 
 Kind = TypeVar("Kind", bound=Event)
-
-
-def worker_starter(sandbox: str = "auto") -> WorkerStarter:
-    """What starts a worker in ``sandbox``; ``auto`` takes a process where Torch 1.9.0 is, and a container elsewhere.
-
-    ``none`` is a process without walls, which the report says in its first line.
-
-    The starter, not this function, raises TrialUnavailable where that sandbox is not available.
-    """
-    python = torch_python()
-    if sandbox in ("process", "none") or (sandbox == "auto" and python is not None):
-        if python is None:
-            return _unavailable(no_torch())
-        return lambda scratch, model: Worker.in_process_sandbox(python, scratch, model, walls=sandbox != "none")
-    from audacitorch.trial.container import ContainerWorker
-
-    if sandbox == "container":
-        return ContainerWorker
-
-    def start(scratch: str, model: str) -> Worker:
-        try:
-            return ContainerWorker(scratch, model)
-        except TrialUnavailable as error:
-            raise TrialUnavailable(f"{no_torch()} The container: {error}") from error
-
-    return start
-
-
-def no_torch() -> str:
-    """That Torch 1.9.0 is missing, which Torch there is instead, and what can be done, the easiest first."""
-    version = _torch_version_file()
-    found = re.search(r"__version__ = '([\w.+-]+)'", version.read_text("utf-8")) if version is not None else None
-    instead = f", only Torch {found.group(1)}" if found is not None else ""
-    return (
-        f"Torch {TORCH_VERSION} is not installed here{instead}. Check without running the model (--static), run it "
-        "in a container (--sandbox container), install it under Python 3.9 (in a checkout: scripts/setup; elsewhere: "
-        f"pip install torch=={TORCH_VERSION} 'numpy<2'), or name a Python that has it in AUDACITORCH_PYTHON."
-    )
-
-
-def _unavailable(reason: str) -> WorkerStarter:
-    def start(scratch: str, model: str) -> Worker:
-        raise TrialUnavailable(reason)
-
-    return start
-
-
-def torch_python() -> Optional[str]:
-    """The Python that runs models: ``$AUDACITORCH_PYTHON``, or this one where it has Torch 1.9.0, or None.
-
-    Torch is found without importing it; the worker's ``ready`` event tells its version for certain.
-    """
-    named = os.environ.get("AUDACITORCH_PYTHON")
-    if named:
-        return named
-    version = _torch_version_file()
-    return sys.executable if version is not None and f"'{TORCH_VERSION}" in version.read_text("utf-8") else None
-
-
-def _torch_version_file() -> Optional[Path]:
-    spec = importlib.util.find_spec("torch")
-    if spec is None or spec.origin is None:
-        return None
-    version = Path(spec.origin).with_name("version.py")
-    return version if version.is_file() else None
 
 
 class TrialSession:
@@ -149,7 +80,11 @@ class TrialSession:
         Raises:
             TrialUnavailable: nothing can be said about the model, for a reason that is not the model's.
         """
-        trial = run_trial(self._worker, plan, meanwhile)
+        try:
+            trial = run_trial(self._worker, plan, meanwhile)
+        except WorkerLost:
+            self._worker = self._stack.enter_context(self._start_worker(self._scratch, plan.model))
+            trial = run_trial(self._worker, plan)
         hidden = [done for done in trial.passes if _is_hidden(done.failure)]
         if trial.ended == SIGNAL:
             return replace(trial, hidden_error=_message(self._without_debug(plan, trial.unfinished)))
@@ -273,7 +208,7 @@ def _fold(seen: Mapping[Type[Event], List[Event]], plan: Plan, worker: Worker, s
         hidden_operators=operators[0].hidden if operators else (),
         realtime_factor=fastest,
         realtime_factor_slowest=slowest,
-        peak_memory_bytes=peaks[-1] if Done in seen else worker.peak_memory_bytes or peaks[-1],
+        peak_memory_bytes=peaks[-1] if Done in seen else max(worker.peak_memory_bytes or 0, peaks[-1]),
         seconds=seconds,
         **_measured(all_of(Measured)),
     )

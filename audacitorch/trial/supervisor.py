@@ -20,7 +20,7 @@ import time
 from contextlib import suppress
 from typing import Optional
 
-from audacitorch.trial.process import worker_command, worker_environment
+from audacitorch.trial.child import worker_command, worker_environment
 from audacitorch.trial.protocol import Ended, EventWriter
 
 #: Where the model lies in the container.

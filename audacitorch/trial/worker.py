@@ -1,9 +1,9 @@
 """The program in which a stranger's model runs: walls, Torch 1.9.0, a plan, and events out.
 
-:mod:`audacitorch.trial.process` starts it. It reads one plan as a JSON line from standard input, and writes what it
-sees to standard output as soon as it is seen; :mod:`audacitorch.trial.protocol` has the events. Nothing here judges,
-and nothing here imports more than torch, the host's arithmetic and the standard library; torchaudio least of all,
-whose operators Audacity lacks.
+:mod:`audacitorch.trial.process` starts it, or :mod:`audacitorch.trial.parent` forks it. It reads one plan as a JSON
+line from standard input, and writes what it sees to standard output as soon as it is seen;
+:mod:`audacitorch.trial.protocol` has the events. Nothing here judges, and nothing here imports more than torch, the
+host's arithmetic and the standard library; torchaudio least of all, whose operators Audacity lacks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import sys
 import sysconfig
 import time
-from typing import Any, List, Optional, Tuple
+from typing import Any, List, NoReturn, Optional, Tuple
 
 from audacitorch.facts import decode
 from audacitorch.trial import compiled, sandbox
@@ -36,40 +36,51 @@ from audacitorch.trial.protocol import (
 def main() -> None:
     """Carry out one plan from standard input, writing events to what was standard output."""
     sandbox.die_with_parent()
+    run(sys.argv[2], walled=sys.argv[3] != "open")
+
+
+def run(model: str, walled: bool, torch_file_bytes: int = 0) -> NoReturn:
+    """Put up the walls, import Torch unless that is done, and carry out one plan; the process ends with it.
+
+    ``torch_file_bytes`` is what of Torch's files the process that forked this one holds in memory: see
+    :class:`audacitorch.trial.sandbox.MemoryGauge`.
+    """
     events = EventWriter(os.fdopen(os.dup(1), "wb"))
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)  # a model may print: events are ours alone
-    model, walled = sys.argv[2], sys.argv[3] != "open"
-    gauge, in_force = sandbox.MemoryGauge(), sandbox.container_info()  # read while /proc can be
+    os.close(silence)
+    gauge, in_force = sandbox.MemoryGauge(torch_file_bytes), sandbox.container_info()  # read while /proc can be
     in_force = {**sandbox.put_up_walls(_readable(model) if walled else None), **in_force}
     missing = sandbox.missing_walls(in_force) if walled else []
     if missing:
         events.emit(
             Refused(f"This machine has no {' and no '.join(missing)}, so a model can't be locked in. {_WAYS_OUT}")
         )
-        return
+        os._exit(0)
     import torch
 
     events.emit(Ready(torch.__version__, PROTOCOL_VERSION, in_force))
+    line = sys.stdin.buffer.readline()
+    if line:  # else the parent found reason not to run the model
+        _carry_out(decode(Plan, json.loads(line), "plan"), events, gauge)
+    os._exit(0)  # a model's destructors have no say in how the trial ended
+
+
+def _carry_out(plan: Plan, events: EventWriter, gauge: sandbox.MemoryGauge) -> None:
     from audacitorch.trial.forward import render_blocks
     from audacitorch.trial.passes import Passes
 
-    line = sys.stdin.buffer.readline()
-    if not line:
-        return  # the parent found reason not to run the model
-    plan: Plan = decode(Plan, json.loads(line), "plan")
     started = time.perf_counter()
     limits = sandbox.set_limits(sandbox.Limits(memory_bytes=plan.memory_bytes), gauge)
     events.emit(Walls({"rlimits": limits}, gauge.peak()))
     loaded = _load(plan, events, gauge)
     if loaded is not None and plan.task == "trial":
-        Passes(*loaded, plan, events, started, lambda: gauge.read("VmRSS")).run()
+        Passes(*loaded, plan, events, started, gauge.held).run()
     elif loaded is not None and plan.task == "render":
         render_blocks(loaded[0], plan, events, sys.stdin.buffer)
     events.emit(Done(time.perf_counter() - started, gauge.peak()))
     if loaded is not None and plan.listens:
         render_blocks(loaded[0], plan, events, sys.stdin.buffer)
-    os._exit(0)  # a model's destructors have no say in how the trial ended
 
 
 _WAYS_OUT = (

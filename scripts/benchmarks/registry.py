@@ -277,7 +277,7 @@ def _same_findings(folder: Path, registry: Path) -> Tuple[bool, int]:
     from audacitorch.check import Options, check
     from audacitorch.registry.folder import RegistryFolder
     from audacitorch.repo.model_repo import FolderRepo
-    from audacitorch.trial.session import worker_starter
+    from audacitorch.trial.starters import worker_starter
 
     report = check(FolderRepo(folder), Options(static=True), worker_starter()).to_json()
     elsewhere = ("not-in-lfs", "card-tag-missing", "card-front-matter")  # these speak of the place, not of the files

@@ -12,7 +12,8 @@ import pytest
 from audacitorch.backport import backport
 from audacitorch.trial.observations import FINISHED
 from audacitorch.trial.plan import Plan
-from audacitorch.trial.session import TrialSession, torch_python, worker_starter
+from audacitorch.trial.session import TrialSession
+from audacitorch.trial.starters import torch_python, worker_starter
 from tests.archive.zips import silero
 from tests.backport.signals import numbers
 

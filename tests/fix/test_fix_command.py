@@ -15,7 +15,7 @@ from audacitorch.check import Options, check
 from audacitorch.findings import ERROR
 from audacitorch.hosts import HOSTS
 from audacitorch.repo.model_repo import FolderRepo
-from audacitorch.trial.session import worker_starter
+from audacitorch.trial.starters import worker_starter
 from tests.made import checked
 from tests.program import PROGRAM, run
 from tests.test_repos import copy_of
@@ -209,5 +209,5 @@ def contents_of_files(folder: Path) -> Dict[str, bytes]:
 
 
 def errors_when_run(folder: Path) -> Tuple[str, ...]:
-    report = check(FolderRepo(folder), Options(), worker_starter())
+    report = check(FolderRepo(folder), Options(), worker_starter(many=True))
     return tuple(finding.rule for finding in report.findings if finding.severity == ERROR)

@@ -12,7 +12,7 @@ from audacitorch.check import Options, check
 from audacitorch.hosts import HOSTS
 from audacitorch.repo.model_repo import FolderRepo
 from audacitorch.report.model import Report
-from audacitorch.trial.session import worker_starter
+from audacitorch.trial.starters import worker_starter
 from tests import made
 from tests.repos_make.parts import LABELER_FIELDS
 
@@ -48,7 +48,7 @@ class Indices(torch.nn.Module):
 
 def heard(folder: Path, module: Any, base: Any = None) -> Report:
     repo = made.repo(folder, module, base)
-    return check(FolderRepo(repo), Options(sounds=True), worker_starter())
+    return check(FolderRepo(repo), Options(sounds=True), worker_starter(many=True))
 
 
 def test_every_track_is_heard_at_its_level(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_clip_on_which_the_model_raises_says_so_and_the_others_are_heard(tmp_p
 def test_sounds_change_no_verdict(tmp_path: Path) -> None:
     repo = made.repo(tmp_path, EndsWithItsProcess())
     plain = made.checked(repo)
-    with_sounds = check(FolderRepo(repo), Options(sounds=True), worker_starter())
+    with_sounds = check(FolderRepo(repo), Options(sounds=True), worker_starter(many=True))
     assert with_sounds.heard[0].failure
     assert {f.rule for f in with_sounds.findings} == {f.rule for f in plain.findings}
     assert with_sounds.verdict == plain.verdict

@@ -19,7 +19,7 @@ from audacitorch.check import Options, check
 from audacitorch.cli import main
 from audacitorch.repo.model_repo import FolderRepo
 from audacitorch.rules import all_rules
-from audacitorch.trial.session import worker_starter
+from audacitorch.trial.starters import worker_starter
 from tests.test_repos import copy_of, expect
 
 Follow = Callable[[Path], None]
@@ -257,7 +257,7 @@ def _case(followed: Followed) -> Any:
 
 
 def found(folder: Path, static: bool) -> Set[str]:
-    report = check(FolderRepo(folder), Options(static=static), worker_starter())
+    report = check(FolderRepo(folder), Options(static=static), worker_starter(many=True))
     assert report.could_not_run == ()
     return {finding.rule for finding in report.findings}
 
@@ -286,7 +286,7 @@ def test_either_form_of_labels_pleases_its_host(tmp_path: Path) -> None:
     hosts: Dict[str, Optional[str]] = {}
     for labels in ([0, 1], None):
         exported(partial(labeler, labels))(folder)
-        report = check(FolderRepo(folder), Options(), worker_starter())
+        report = check(FolderRepo(folder), Options(), worker_starter(many=True))
         (finding,) = [finding for finding in report.findings if finding.rule == "label-format"]
         hosts[str(labels)] = str(finding.hosts[0])
     assert hosts == {"[0, 1]": "spec", "None": "audacity-3.2-alpha"}

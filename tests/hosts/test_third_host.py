@@ -63,7 +63,7 @@ def verdicts(project: Path, fixtures: List[Path]) -> Dict[str, Dict[str, str]]:
     program = (
         "import json, sys; from pathlib import Path; from audacitorch.check import Options, check; "
         "from audacitorch.hosts import HOSTS; from audacitorch.repo.model_repo import FolderRepo; "
-        "from audacitorch.trial.session import worker_starter; "
+        "from audacitorch.trial.starters import worker_starter; "
         "print(json.dumps({name: check(FolderRepo(Path(name)), Options(HOSTS, timeout_seconds=120), worker_starter())"
         ".to_json()['hosts'] for name in sys.argv[1:]}))"
     )

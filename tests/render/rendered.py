@@ -15,7 +15,7 @@ from audacitorch.hosts.tracks import tracks_of
 from audacitorch.render import Renderer, Rendering
 from audacitorch.render.audio_file import open_audio
 from audacitorch.render.staging import Outputs
-from audacitorch.trial.session import worker_starter
+from audacitorch.trial.starters import worker_starter
 
 EFFECT: Dict[str, Any] = {
     "sample_rate": 44100,

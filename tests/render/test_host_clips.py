@@ -16,7 +16,7 @@ import numpy as np  # noqa: E402
 from audacitorch.hosts import host_named  # noqa: E402
 from audacitorch.hosts.label_track import format_label_track  # noqa: E402
 from audacitorch.render import Renderer  # noqa: E402
-from audacitorch.trial.session import torch_python, worker_starter  # noqa: E402
+from audacitorch.trial.starters import torch_python, worker_starter  # noqa: E402
 from tests.render.host_models import MODELS  # noqa: E402
 from tests.render.rendered import EFFECT, render_file, samples_of  # noqa: E402
 

@@ -19,7 +19,7 @@ import numpy as np  # noqa: E402
 from hypothesis import HealthCheck, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from audacitorch.trial.session import torch_python  # noqa: E402
+from audacitorch.trial.starters import torch_python  # noqa: E402
 from tests.render.host_models import (  # noqa: E402
     Batch,
     DoublePrecision,

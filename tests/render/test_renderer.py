@@ -16,7 +16,7 @@ from audacitorch.hosts import LIST_HOST  # noqa: E402
 from audacitorch.hosts.tracks import tracks_of  # noqa: E402
 from audacitorch.render.audio_file import AudioError, open_audio  # noqa: E402
 from audacitorch.render.staging import Outputs  # noqa: E402
-from audacitorch.trial.session import torch_python  # noqa: E402
+from audacitorch.trial.starters import torch_python  # noqa: E402
 from tests.render.rendered import ANALYZER, EFFECT, noise, render_clip, render_file, renderer, samples_of  # noqa: E402
 from tests.trial import modules  # noqa: E402
 

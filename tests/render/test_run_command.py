@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 soundfile = pytest.importorskip("soundfile")
 
 from audacitorch.commands.run_command import jobs_for  # noqa: E402
-from audacitorch.trial.session import torch_python  # noqa: E402
+from audacitorch.trial.starters import torch_python  # noqa: E402
 from tests import made  # noqa: E402
 from tests.hub import LocalHub  # noqa: E402
 from tests.program import PROGRAM, run  # noqa: E402

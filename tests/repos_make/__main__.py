@@ -51,7 +51,7 @@ def write_expectation(folder: Path) -> None:
     """What a check finds in ``folder`` now, for its author to read and keep."""
     from audacitorch.check import Options, check
     from audacitorch.repo.model_repo import FolderRepo
-    from audacitorch.trial.session import worker_starter
+    from audacitorch.trial.starters import worker_starter
 
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / folder.name

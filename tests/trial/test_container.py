@@ -19,7 +19,8 @@ from audacitorch.trial.container import PARENT_LABEL, ContainerWorker
 from audacitorch.trial.observations import FINISHED, MEMORY, SIGNAL, TIMEOUT, Trial
 from audacitorch.trial.plan import Plan, PlannedPass, standard_passes
 from audacitorch.trial.protocol import Ready, TrialUnavailable
-from audacitorch.trial.session import TrialSession, run_trial, worker_starter
+from audacitorch.trial.session import TrialSession, run_trial
+from audacitorch.trial.starters import worker_starter
 from tests.image import ROOT, built_image, docker
 from tests.test_repos import copy_of
 
@@ -157,7 +158,8 @@ PARENT = """
 import sys
 from pathlib import Path
 from audacitorch.trial.plan import Plan, PlannedPass
-from audacitorch.trial.session import TrialSession, run_trial, worker_starter
+from audacitorch.trial.session import TrialSession, run_trial
+from audacitorch.trial.starters import worker_starter
 plan = Plan(sys.argv[1], "waveform-to-waveform", 48000, False, seconds=120.0, memory_bytes=2 << 30,
             passes=(PlannedPass("length", "noise", 2048),))
 with TrialSession(worker_starter("container"), Path(sys.argv[1])) as session:

@@ -16,7 +16,7 @@ from audacitorch.check import Options, check  # noqa: E402
 from audacitorch.repo.model_repo import FolderRepo  # noqa: E402
 from audacitorch.report.model import Report  # noqa: E402
 from audacitorch.trial.compiled import IMPLIED, count_operators, follows_input, is_implied, load  # noqa: E402
-from audacitorch.trial.session import torch_python, worker_starter  # noqa: E402
+from audacitorch.trial.starters import torch_python, worker_starter  # noqa: E402
 from tests.repos_make import modules as made  # noqa: E402
 from tests.test_repos import NAMES, copy_of, expect  # noqa: E402
 
@@ -44,7 +44,9 @@ def blinded(monkeypatch: pytest.MonkeyPatch, operators: Tuple[str, ...]) -> None
 
 
 def checked(name: str, tmp_path: Path) -> Report:
-    return check(FolderRepo(copy_of(name, tmp_path)), Options(timeout_seconds=60.0), worker_starter("process"))
+    return check(
+        FolderRepo(copy_of(name, tmp_path)), Options(timeout_seconds=60.0), worker_starter("process", many=True)
+    )
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def test_every_thread_of_a_worker_is_locked_in_during_a_pass(tmp_path: Path) -> 
     torch = pytest.importorskip("torch")
     from audacitorch.trial.plan import Plan, PlannedPass
     from audacitorch.trial.protocol import Begin
-    from audacitorch.trial.session import worker_starter
+    from audacitorch.trial.starters import worker_starter
     from tests.trial import modules
 
     model = tmp_path / "model.pt"
@@ -182,17 +182,16 @@ def test_a_machine_without_walls_runs_nothing() -> None:
 
 
 def test_a_worker_that_can_not_be_locked_in_refuses(tmp_path: Path) -> None:
-    from audacitorch.trial.process import Worker, worker_environment
+    from audacitorch.trial.child import ChildProcess, worker_environment
+    from audacitorch.trial.process import Worker
     from audacitorch.trial.protocol import TrialUnavailable
-    from audacitorch.trial.session import torch_python
+    from audacitorch.trial.starters import torch_python
 
     program = (
         "import sys; from audacitorch.trial import sandbox, worker; "
         "sandbox._restrict_files = lambda *_: None; worker.main()"
     )
-    worker = Worker()
-    worker.start(
-        [str(torch_python()), "-c", program, "root", "model.pt", "walls"], str(tmp_path), worker_environment("/")
-    )
+    command = [str(torch_python()), "-c", program, "root", "model.pt", "walls"]
+    worker = Worker(ChildProcess(command, str(tmp_path), worker_environment("/")))
     with worker, pytest.raises(TrialUnavailable, match=r"no Landlock.*--sandbox container.*--sandbox none"):
         list(worker.events())

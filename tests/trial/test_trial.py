@@ -9,11 +9,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from audacitorch.trial.child import ChildProcess  # noqa: E402
 from audacitorch.trial.observations import EXCEPTION, FINISHED, MEMORY, TIMEOUT  # noqa: E402
 from audacitorch.trial.plan import Plan, PlannedPass, standard_passes  # noqa: E402
 from audacitorch.trial.process import Worker  # noqa: E402
 from audacitorch.trial.protocol import TrialUnavailable  # noqa: E402
-from audacitorch.trial.session import TrialSession, copy_without_debug, torch_python  # noqa: E402
+from audacitorch.trial.session import TrialSession, copy_without_debug  # noqa: E402
+from audacitorch.trial.starters import torch_python, worker_starter  # noqa: E402
 
 from . import modules  # noqa: E402
 
@@ -24,16 +26,12 @@ pytestmark = [
 
 
 def start(scratch: Any, model: Any) -> Any:
-    python = torch_python()
-    assert python is not None
-    return Worker.in_process_sandbox(python, scratch, model)
+    return worker_starter("process", many=True)(scratch, model)
 
 
 def running(command: Any) -> Any:
     def start_command(scratch: Any, model: Any) -> Any:
-        worker = Worker()
-        worker.start(command, scratch, {})
-        return worker
+        return Worker(ChildProcess(command, scratch, {}))
 
     return start_command
 

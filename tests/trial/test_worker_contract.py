@@ -28,7 +28,7 @@ from audacitorch.trial.protocol import (
     Ready,
     Walls,
 )
-from audacitorch.trial.session import torch_python, worker_starter
+from audacitorch.trial.starters import torch_python, worker_starter
 from tests.image import built_image
 
 from .worker_schema import schema
@@ -39,6 +39,7 @@ SCHEMA = schema()
 pytestmark = pytest.mark.skipif(torch_python() is None, reason="Torch 1.9.0 is not here")
 WORKERS = [
     pytest.param("process", marks=pytest.mark.torch),
+    pytest.param("forked", marks=pytest.mark.torch),
     pytest.param("container", marks=[pytest.mark.docker, pytest.mark.slow]),
 ]
 
@@ -60,7 +61,8 @@ def plan_for(name: str, **changes: Any) -> Plan:
 def conversation(sandbox: str, scratch: Path, plan: Plan, blocks: int = 0) -> List[Event]:
     """Everything that a worker says to ``plan``, each event valid against the schema."""
     events: List[Event] = []
-    with worker_starter(sandbox)(str(scratch), plan.model) as worker:
+    start = worker_starter("process", many=True) if sandbox == "forked" else worker_starter(sandbox)
+    with start(str(scratch), plan.model) as worker:
         worker.begin(plan)
         for _ in range(blocks):
             worker.send_block(2, 100, bytes(800), 60.0)
