@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, Option
 
 from audacitorch.errors import AudacitorchError
 from audacitorch.facts import METADATA, MODEL, README, Archive, Card, Facts, Metadata, Unavailable
-from audacitorch.findings import CouldNotRun
+from audacitorch.findings import CouldNotRun, Finding
 from audacitorch.hosts import DEFAULT_HOST, Host
 from audacitorch.repo.model_repo import Digest, FolderRepo, TargetError
 from audacitorch.report.model import Report, Target
@@ -238,6 +238,8 @@ class _Check:
         from audacitorch.report.content import excerpts
 
         ignored = set(self.options.ignore)
+        found = self.collected("lines of the code", lambda: self.with_origins(outcome.findings), outcome)
+        findings = outcome.findings if isinstance(found, Unavailable) else found
         model = self.repo.facts.files.get(MODEL)
         return Report(
             target=Target(
@@ -247,9 +249,7 @@ class _Check:
                 model_sha256=self.digest.value(),
                 model_bytes=None if model is None else model.size,
             ),
-            findings=tuple(
-                sorted((f for f in outcome.findings if f.rule not in ignored), key=lambda found: found.sort_key)
-            ),
+            findings=tuple(sorted((f for f in findings if f.rule not in ignored), key=lambda found: found.sort_key)),
             skipped=tuple(sorted(outcome.skipped, key=lambda skipped: skipped.rule)),
             could_not_run=tuple(sorted(outcome.could_not_run, key=lambda failure: failure.rule)),
             ignored=tuple(sorted(ignored & {f.rule for f in outcome.findings})),
@@ -263,6 +263,15 @@ class _Check:
             heard=self.heard,
             excerpts=excerpts(self.repo, outcome.findings),
         )
+
+    def with_origins(self, findings: List[Finding]) -> List[Finding]:
+        """The findings with the lines of the author's own code."""
+        from audacitorch.rules.runner import with_origins
+
+        if not self.repo.has(MODEL):
+            return findings
+        with self.repo.open(MODEL) as file:
+            return with_origins(findings, file, self.repo.facts.files[MODEL].size)
 
 
 def _judged(trial: Trial) -> Union[Trial, Unavailable]:

@@ -22,6 +22,18 @@ Severity = Union[str, Mapping[Host, str]]
 
 
 @dataclass(frozen=True)
+class Origin:
+    """A line of the author's own source code, from before the export; ``code`` is its text where that is known."""
+
+    file: str
+    line: int
+    code: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" + (f": `{self.code}`" if self.code else "")
+
+
+@dataclass(frozen=True)
 class Problem:
     """What a rule found. The rule's own severity and hint hold unless the problem brings its own."""
 
@@ -31,6 +43,7 @@ class Problem:
     hint: Optional[str] = None
     severity: Optional[Severity] = None
     details: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    origin: Optional[Origin] = None
 
     def __post_init__(self) -> None:
         if self.severity is not None:
@@ -49,6 +62,7 @@ class Finding:
     file: Optional[str] = None
     line: Optional[int] = None
     details: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    origin: Optional[Origin] = None
 
     @property
     def sort_key(self) -> Tuple[int, str, str, int, str, Tuple[str, ...], str]:

@@ -193,7 +193,8 @@ def _failure(failure: Optional[Failure]) -> Optional[Dict[str, Any]]:
 
 def finding_to_json(finding: Finding) -> Dict[str, Any]:
     """A finding with its hosts by name."""
-    named = {**vars(finding), "hosts": [host.name for host in finding.hosts]}
+    origin = None if finding.origin is None else dict(vars(finding.origin))
+    named = {**vars(finding), "hosts": [host.name for host in finding.hosts], "origin": origin}
     shown: Dict[str, Any] = plain(named, text_limit=ERROR_LIMIT, depth=8)
     return shown
 

@@ -9,7 +9,7 @@ from audacitorch.facts import MODEL, Archive, Metadata
 from audacitorch.findings import ERROR, WARNING, Problem
 from audacitorch.hosts import ANALYZER
 from audacitorch.rules import NotApplicable, rule
-from audacitorch.rules.causes import cause_of, common_cause, raised, source_of, told
+from audacitorch.rules.causes import blame, cause_of, common_cause, raised, told
 from audacitorch.rules.operators import is_newer
 from audacitorch.trial.observations import (
     Failure,
@@ -44,17 +44,17 @@ def forward_error(trial: Trial, archive: Archive) -> Iterator[Problem]:
         failure = _failure(passes[0])
         kind, said = raised(failure.type, failure.message)
         message = f"`forward` raised {kind} on {list_of_places(passes)}: {said}"
-        source = source_of(failure.message)
         cause = common_cause([_failure(done).message for done in passes])
-        message += _line(source)
         hint = cause.hint if cause else None
         if cause is not None and cause.name == "no-batch" and is_newer(archive):
             hint = f"{_UNBATCHED_HINT} {cause.hint}"
         if trial.multiple_samples is not None:
             message += f" Longer blocks work only as a multiple of {trial.multiple_samples:,} samples."
             hint = _multiple_hint(trial.multiple_samples)
-        details = {"error": failure.message, "passes": [where(done) for done in passes], "source": source}
-        yield Problem(message, MODEL, hint=hint, details={**details, "cause": cause.name if cause else None})
+        line = blame(failure.message)
+        details = {"error": failure.message, "passes": [where(done) for done in passes], **line.details}
+        details["cause"] = cause.name if cause else None
+        yield Problem(message, MODEL, hint=hint, details=details, origin=line.origin)
 
 
 #: Newer layers take what 1.9.0 refuses, and the same archive ran where it was made.
@@ -96,10 +96,9 @@ def fails_on_mono(trial: Trial) -> Iterator[Problem]:
 def _fails_on(kind: str, failed: List[Pass]) -> Iterator[Problem]:
     if failed:
         failure, shape = _failure(failed[0]), (failed[0].channels, failed[0].samples)
-        source = source_of(failure.message)
         message = f"A {kind} block of shape {shape} failed: {raised(failure.type, failure.message)[1]}"
-        message += _line(source)
-        yield Problem(message, MODEL, details={"error": failure.message, "source": source})
+        line = blame(failure.message)
+        yield Problem(message, MODEL, details={"error": failure.message, **line.details}, origin=line.origin)
 
 
 @rule(
@@ -120,11 +119,12 @@ def short_input(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     failures = [done.failure for done in trial.passes if done.failure is not None and done.samples < shortest]
     analyzer = metadata.fields.get("effect_type") == ANALYZER
     severity = ERROR if shortest > _SHORT_BLOCK or (analyzer and failures) else WARNING
-    details = {"minimum_samples": shortest, "error": failures[-1].message if failures else ""}
+    line = blame(failures[-1].message if failures else "")
+    details = {"minimum_samples": shortest, "error": failures[-1].message if failures else "", **line.details}
     if failures:
-        source, cause = source_of(failures[-1].message), cause_of(failures[-1].message)
+        cause = cause_of(failures[-1].message)
         error, said = raised(failures[-1].type, failures[-1].message)
-        came = f"raise {error}: {said}{_line(source)}"
+        came = f"raise {error}: {said}"
         hint = cause.hint if cause and cause.name in ("frames-too-few", "one-value") else None
     else:
         came = "give NaN."
@@ -133,7 +133,7 @@ def short_input(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
             "unbiased=False, or pad the block to two frames and cut the output back."
         )
     message = f"The shortest input that works has {shortest:,} samples; shorter ones {came}"
-    yield Problem(message, MODEL, hint=hint, severity=severity, details=details)
+    yield Problem(message, MODEL, hint=hint, severity=severity, details=details, origin=line.origin)
 
 
 @rule(
@@ -207,12 +207,6 @@ def memory_grows(trial: Trial) -> Iterator[Problem]:
     if trial.kept_bytes:
         message = f"After each pass over a short block the model keeps {trial.kept_bytes:,} bytes more."
         yield Problem(message, MODEL, details={"bytes": trial.kept_bytes})
-
-
-def _line(source: str) -> str:
-    """The sentence that names the author's own line: ``model.py:12: return self.c(x)``."""
-    place, found, code = source.partition(": ")
-    return f" The line is {place}: `{code}`." if found else ""
 
 
 def _nan_on_silence(trial: Trial) -> bool:

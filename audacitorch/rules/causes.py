@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Optional, Sequence, Tuple
+from typing import Dict, NamedTuple, Optional, Sequence, Tuple
+
+from audacitorch.archive.origins import innermost, is_of_torch, named_file
+from audacitorch.findings import Origin
 
 _LONGEST_TEXT = 400
 #: Of a longer text only the end is read, where PyTorch says what was wrong.
@@ -197,28 +200,36 @@ def without_tensors(text: str) -> str:
     return head + "(a tensor)" if found else text
 
 
-def source_of(message: str) -> str:
-    """The line of the author's own code in an error's stack: ``model.py:12: return self.c(x)``; empty where unknown.
+class Blame(NamedTuple):
+    """Where an error was raised: the author's line, or the line of the archive's code where no other is known."""
 
-    The original code where the archive has it, the archive's own otherwise; what lies in PyTorch itself is not the
-    author's.
+    origin: Optional[Origin] = None
+    member: str = ""
+    line: int = 0
+    code: str = ""
+
+    @property
+    def details(self) -> Dict[str, object]:
+        """The archive's line as findings keep it, for whoever knows the author's."""
+        return {"member": self.member, "member_line": self.line, "source": self.code} if self.member else {}
+
+
+def blame(message: str) -> Blame:
+    """Who raised an error, by TorchScript's stack: the innermost line that is not PyTorch's own.
+
+    The original code where Torch could read it from the archive, which is Python's stack for what was traced.
     """
-    best = ""
+    best = Blame()
     for part in message[-_LONGEST_READ:].split("Traceback of TorchScript")[1:]:
-        lines, place = part.splitlines(), ""
-        found = ""
+        lines, place = part.splitlines(), ("", 0)
+        found = innermost(lines)
+        best = best if found is None else Blame(found)
         for index, line in enumerate(lines):
             frame = _FRAME.match(line)
             if frame is not None:
-                file, number = frame.group(1), frame.group(2)
-                place = "" if _is_of_torch(file) else f"{file.rpartition('/')[2]}:{number}"
-                if file.startswith("code/") and place:
-                    place = f"{file}:{number}"
-            elif _HERE in line and place and index:
-                found = f"{place}: {lines[index - 1].strip()[:200]}"
-        best = found or best
+                place = ("", 0) if is_of_torch(frame[1]) else (frame[1], int(frame[2]))
+            elif _HERE in line and place[0] and index:
+                code = lines[index - 1].strip()[:200]
+                inside = place[0].startswith("code/")
+                best = Blame(None, *place, code) if inside else Blame(Origin(named_file(place[0]), place[1], code))
     return best
-
-
-def _is_of_torch(file: str) -> bool:
-    return any(part in file for part in ("/site-packages/", "/dist-packages/", "__torch__/torch/", "/torch/nn/"))

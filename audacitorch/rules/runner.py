@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Set
+from dataclasses import dataclass, field, replace
+from typing import BinaryIO, Dict, Iterable, Iterator, List, Mapping, Optional, Set
 
 from audacitorch.facts import Facts, Unavailable
 from audacitorch.findings import ERROR, FINE, CouldNotRun, Finding, Problem, Severity, Skipped, severity_by_host
 from audacitorch.hosts import Host
 from audacitorch.rules import NotApplicable, Rule, all_rules
+
+#: Calls of which the author's line is looked up; a newer export may have thousands.
+_MOST_ORIGINS = 200
+#: What these rules find says that the archive's own words about itself can't be trusted.
+_UNTRUSTED = ("unsafe-archive", "unusual-code", "not-torchscript")
 
 
 @dataclass
@@ -76,6 +81,7 @@ def _findings(rule: Rule, problem: Problem) -> Iterator[Finding]:
             file=problem.file,
             line=problem.line,
             details=dict(problem.details),
+            origin=problem.origin,
         )
 
 
@@ -86,3 +92,35 @@ def _hosts_by_severity(own: Optional[Severity], default: Mapping[Host, str]) -> 
         if severity != FINE:
             grouped.setdefault(severity, []).append(host)
     return grouped
+
+
+def with_origins(findings: List[Finding], model: BinaryIO, size: int) -> List[Finding]:
+    """The findings, those about a line of the archive's code with the author's own line, where the archive knows it.
+
+    ``model`` is model.pt, a file of ``size`` bytes.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    found = [_told(finding) if finding.origin else finding for finding in findings]
+    if any(finding.rule in _UNTRUSTED for finding in findings):
+        return found
+    asked = [index for index, finding in enumerate(found) if finding.details.get("member") and not finding.origin]
+    if asked:
+        from audacitorch.archive.origins import Origins
+
+        origins = Origins(model, size)
+        for index in asked[:_MOST_ORIGINS]:
+            details = found[index].details
+            place = details["member"], details["member_line"], str(details.get("operator", ""))
+            found[index] = _told(replace(found[index], origin=origins.of(*place)))
+    return found
+
+
+def _told(finding: Finding) -> Finding:
+    """The finding with a sentence that names the author's line, or the archive's where only that is known."""
+    place, line = f"{finding.details.get('member')}:{finding.details.get('member_line')}", finding.origin
+    if line is None and ("member" not in finding.details or place in finding.message):
+        return finding
+    named = str(line) if line is not None else f"{place}: `{finding.details.get('source')}`"
+    return replace(finding, message=f"{finding.message} The line is {named}.")
