@@ -323,3 +323,50 @@ def test_steerable_nafx_GuitarLSTM_an_unbatched_layer_of_a_newer_export_names_th
     assert "audacitorch backport" in hints["PyTorch 2.1 or newer"]
     assert "backport" not in hints["PyTorch 1.4 to 2.x"]
     assert all("x.unsqueeze(0)" in hint for hint in hints.values())
+
+
+def test_torchaudio_SoudenMVDR_a_union_with_a_tensor_is_made_right_by_the_backport(tmp_path: Path) -> None:
+    """Turned into `Any`, its reference channel ended 1.9.0 with an INTERNAL ASSERT; the numbers are 2.13's."""
+    import shutil
+
+    import numpy as np
+
+    from audacitorch.cli import main
+
+    data = Path(__file__).parent / "data" / "field"
+    folder = repo(tmp_path / "beamformer", modules.Halves())
+    shutil.copy(data / "souden-mvdr.pt", folder / "model.pt")
+    before = checked(folder)
+    first = before.findings_in_order[0]
+    assert (first.rule, "audacitorch backport" in first.hint) == ("newer-export", True)
+    assert any("has no type Union" in finding.message for finding in before.findings)
+    assert main(["backport", str(folder), "--in-place", "--no-check"]) == 0
+    after = checked(folder, hosts=HOSTS)
+    assert {finding.severity for finding in after.findings} <= {"note"}, after.findings
+    with np.load(data / "souden-mvdr.npz") as numbers:
+        made = torch.jit.load(str(folder / "model.pt"))(torch.from_numpy(numbers["given"]))
+        assert np.allclose(made.numpy(), numbers["expected"], atol=1e-5)
+
+
+def test_every_renderer_names_the_line_of_the_authors_own_code(tmp_path: Path) -> None:
+    """Of what is found in the file, and of what forward raises."""
+    from audacitorch.report.formats import FORMATS, render
+
+    static = checked_fixture("newer-export-aborts-at-pad", tmp_path)
+    raised = checked(exported(tmp_path / "raises", modules.NeedsChannels(2, out=2)))
+    for report, rule, place in ((static, "unknown-operator", "modules.py:7"), (raised, "forward-error", "modules.py:")):
+        (finding,) = [one for one in report.findings if one.rule == rule]
+        assert finding.origin is not None
+        assert str(finding.origin).startswith(place)
+        assert f"The line is {finding.origin}." in finding.message
+        for name in FORMATS:
+            if name != "github" or rule == "forward-error":  # an annotation tells of the cause alone
+                assert place in render(report, name), (name, rule)
+        assert report.to_json()["findings"][report.findings.index(finding)]["origin"]["file"] == "modules.py"
+
+
+def exported(folder: Path, module: Any) -> Path:
+    """A model repo as its author has it: the archive keeps its debug information."""
+    made = repo(folder, module)
+    torch.jit.save(torch.jit.script(module.eval()), str(made / "model.pt"))
+    return made

@@ -1,8 +1,8 @@
-"""The lines of the author's own code behind the lines of an archive's code, as its ``.debug_pkl`` members know them.
+"""The lines of the author's own code behind those of an archive's code, as its ``.debug_pkl`` members know them.
 
-Source: ``SourceRangePickler`` and ``TaggedStringStream`` of PyTorch. A record holds the byte of a code member from which
-on everything was printed for one range of the author's source: its text, file and first line, and where in the text the
-range begins. Since 1.11 the lines of all texts are in one table. What was traced has Python's stack as its text,
+Source: ``SourceRangePickler`` and ``TaggedStringStream`` of PyTorch. A record holds the byte of a code member from
+which on everything was printed for one range of the author's source: its text, file and first line, and where the
+range begins in it. Since 1.11 the lines of all texts are in one table. What was traced has Python's stack as its text,
 innermost first.
 """
 
@@ -46,7 +46,7 @@ def named_file(file: str) -> str:
 
 
 def innermost(stack: Iterable[str]) -> Optional[Origin]:
-    """The innermost line that is not PyTorch's own, of a stack's lines as a trace keeps them: ``net.py(12): forward``."""
+    """The innermost line that is not PyTorch's own, of a stack as a trace keeps it: ``net.py(12): forward``."""
     for line in islice(stack, _MOST_FRAMES):
         frame = _FRAME.fullmatch(line.strip()) if len(line) <= _LONGEST_LINE else None
         if frame is not None and not is_of_torch(frame["file"]):

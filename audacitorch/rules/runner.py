@@ -110,10 +110,11 @@ def with_origins(findings: List[Finding], model: BinaryIO, size: int) -> List[Fi
         from audacitorch.archive.origins import Origins
 
         origins = Origins(model, size)
-        for index in asked[:_MOST_ORIGINS]:
+        for number, index in enumerate(asked):
             details = found[index].details
             place = details["member"], details["member_line"], str(details.get("operator", ""))
-            found[index] = _told(replace(found[index], origin=origins.of(*place)))
+            origin = origins.of(*place) if number < _MOST_ORIGINS else None
+            found[index] = _told(replace(found[index], origin=origin))
     return found
 
 

@@ -1,4 +1,4 @@
-"""The author's lines behind an archive's code: both layouts of debug information, scripted and traced, and hostile ones."""
+"""The author's lines behind an archive's code: both layouts of debug information, and hostile ones."""
 
 from __future__ import annotations
 
