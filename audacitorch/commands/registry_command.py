@@ -94,6 +94,12 @@ def _add_test_arguments(test: argparse.ArgumentParser) -> None:
     test.add_argument(
         "--merge", type=Path, metavar="DIR", help="write the results in DIR into the records, and run nothing"
     )
+    test.add_argument("--index", action="store_true", help="with --plan: print the digest of the registry as well")
+    test.add_argument(
+        "--planned",
+        metavar="PLAN",
+        help="with --merge: take only what PLAN, from --plan N --index, asks each part for",
+    )
     add_limit_arguments(test)
     test.add_argument(
         "--deadline", type=seconds_above_zero, metavar="S", help="stop after S seconds and keep the results so far"
@@ -151,13 +157,23 @@ def _refresh(arguments: argparse.Namespace, folder: RegistryFolder, moment: date
 
 
 def _test(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime) -> int:
+    from audacitorch.registry import RegistryError
     from audacitorch.registry.jobs import matrix, plan
-    from audacitorch.registry.testing import merge, saved
+    from audacitorch.registry.shard_results import Plan, planned_results, saved
+    from audacitorch.registry.testing import merge
 
     if arguments.plan:
-        print(json.dumps(matrix(plan(folder), arguments.plan)))
+        parts = matrix(plan(folder), arguments.plan)
+        print(Plan.of(folder, parts["shard"]).to_json() if arguments.index else json.dumps(parts))
         return 0
-    done = merge(folder, saved(arguments.merge), moment) if arguments.merge else _run_trials(arguments, folder, moment)
+    if arguments.planned and not arguments.merge:
+        raise RegistryError("--planned needs --merge: it says which results are taken.")
+    if arguments.planned:
+        done = merge(folder, planned_results(folder, arguments.merge, Plan.from_json(arguments.planned)), moment)
+    elif arguments.merge:
+        done = merge(folder, saved(arguments.merge), moment)
+    else:
+        done = _run_trials(arguments, folder, moment)
     for repo_id, why in done.failures.items():
         _say(f"{repo_id} could not be tested: {why}")
     if done.stopped:

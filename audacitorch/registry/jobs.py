@@ -182,31 +182,33 @@ def _do(job: Job, setting: Setting, folder: Path) -> Dict[str, Any]:
         with Hub(setting.endpoint) as hub:
             facts = fetch(job.id, job.revision, folder, hub=hub, seconds=setting.timeout_seconds)
     except TargetUnreadable as error:
-        return {**_failed(job, str(error)), "refused": True}
+        return {**failed(job, str(error)), "refused": True}
     except HubError as error:
-        return _failed(job, str(error))
+        return failed(job, str(error))
     options = Options(hosts=HOSTS, timeout_seconds=setting.timeout_seconds, memory_bytes=setting.memory_bytes)
     try:
         model = facts.files.get(MODEL)
         if model is None or model.sha256 is None or (model.lfs and model.sha256 != job.content[0]):
-            return _failed(job, "the Hub gave another model.pt than the one that was recorded")
+            return failed(job, "the Hub gave another model.pt than the one that was recorded")
         report = check(FolderRepo(folder, facts), options, worker_starter(setting.sandbox, many=True))
     except TargetError as error:
-        return _failed(job, str(error))
+        return failed(job, str(error))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return {**_head(job), "report": report.to_json()}
+    return {**head_of(job), "report": report.to_json()}
 
 
-def _head(job: Job) -> Dict[str, Any]:
+def head_of(job: Job) -> Dict[str, Any]:
+    """What a job's result says of the job: what was asked."""
     content = {"model": job.content[0], "metadata": job.content[1]}
     return {"schema_version": 1, "id": job.id, "key": job.key, "revision": job.revision, "content": content}
 
 
-def _failed(job: Job, why: str) -> Dict[str, Any]:
-    return {**_head(job), "error": why}
+def failed(job: Job, why: str) -> Dict[str, Any]:
+    """The result of a job of which nothing can be said."""
+    return {**head_of(job), "error": why}
 
 
 def died(job: Job, why: str) -> Dict[str, Any]:
     """The result of a job whose process gave none."""
-    return _failed(job, f"the process that tested it ended: {why}")
+    return failed(job, f"the process that tested it ended: {why}")

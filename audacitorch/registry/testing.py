@@ -5,14 +5,13 @@ The records say what is left after a stop; a result counts wherever it was made.
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from audacitorch.findings import CouldNotRun, Finding
 from audacitorch.http import one_line
@@ -23,6 +22,7 @@ from audacitorch.registry.folder import RegistryFolder
 from audacitorch.registry.index import fold
 from audacitorch.registry.jobs import Job, Setting, Shard, content_of, do, plan, testable, tested
 from audacitorch.registry.model_record import ModelRecord, judgement
+from audacitorch.registry.shard_results import claim, index_digest, save, save_claim
 from audacitorch.registry.sightings import Untested
 from audacitorch.report import jsonfile
 from audacitorch.report.model import Report
@@ -35,7 +35,6 @@ _FIGURES = (
     "ended", "stage", "signal", "reason", "load_seconds", "minimum_samples", "realtime_factor", "peak_memory_bytes",
     "repeat_difference_db", "seam_db", "seconds", "left_out", "hidden_error",
 )  # fmt: skip
-_LARGEST_RESULT = 64 << 20
 
 
 @dataclass
@@ -78,6 +77,8 @@ def run_trials(
     jobs = [job for job in everything if shard is None or shard.takes(job)]
     _prepare(Path(setting.cache), setting, everything)
     keys = {job.key for job in everything}
+    if keep is not None:
+        save_claim(keep, claim(index_digest(folder), shard or Shard(), jobs))
     taking = _Taking(folder, moment, keep, tell)
     taking.forget([key for key in taking.untested.noted() if key not in keys])
     fitting = []
@@ -262,33 +263,3 @@ def share(folder: RegistryFolder, moment: datetime) -> int:
                 after = fold(twin, replace(twin, trial=source.trial).judged(), moment)
                 changed += folder.write(place, after)
     return changed
-
-
-def save(folder: Path, result: Mapping[str, Any]) -> None:
-    """Keep a result as a file, to be merged where the records are."""
-    from audacitorch.registry import canonical, write
-
-    write(folder / f"{result['key']}.json", canonical(result))
-
-
-def saved(folder: Path) -> Iterator[Mapping[str, Any]]:
-    """The results that lie in a folder and in those below it.
-
-    Raises:
-        RegistryError: there is no such folder.
-    """
-    if not folder.is_dir():
-        raise RegistryError(f"there are no results in {folder}")
-    for path in sorted(folder.rglob("*.json")):
-        yield _load(path) or {"id": path.name, "error": f"{path.name} holds no result"}
-
-
-def _load(path: Path) -> Optional[Mapping[str, Any]]:
-    try:
-        if path.stat().st_size > _LARGEST_RESULT:
-            return None
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-    head = {"id", "key", "revision", "content"}
-    return value if isinstance(value, dict) and head <= set(value) else None

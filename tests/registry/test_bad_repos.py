@@ -19,6 +19,7 @@ from audacitorch.registry import examine, executors, testing
 from audacitorch.registry.executors import Disk, Processes, Stopped, sweep
 from audacitorch.registry.isolation import ProcessEnded, Worker
 from audacitorch.registry.jobs import Job, Setting
+from audacitorch.registry.shard_results import saved
 from audacitorch.registry.status import status
 from audacitorch.registry.testing import merge, run_trials
 from tests.hub import LocalHub
@@ -160,8 +161,8 @@ class TestSweeps:
         done = run_trials(world.folder, Processes(2, 600.0), setting, Disk(1 << 30), START, keep=kept, deadline=8.0)
         assert "the time is up" in done.stopped
         assert done.exit_status == 3
-        assert [result["id"] for result in testing.saved(kept)] == ["ann/effect"]
-        merge(world.folder, testing.saved(kept), START)
+        assert [result["id"] for result in saved(kept)] == ["ann/effect"]
+        merge(world.folder, saved(kept), START)
         assert "ann/effect" in dict(status(world.folder).untested)
 
     def test_a_job_that_holds_the_interpreters_lock_is_ended(self) -> None:

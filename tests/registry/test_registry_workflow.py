@@ -70,6 +70,23 @@ def test_trials_stop_before_their_job_does_and_what_they_found_is_kept() -> None
     assert upload["if"] == "always()"
 
 
+def test_the_registry_travels_with_its_hidden_files_which_the_commit_would_delete() -> None:
+    uploads = [
+        step["with"] for job in JOBS.values() for step in job["steps"] if "upload-artifact" in str(step.get("uses"))
+    ]
+    assert {one["name"] for one in uploads if one["path"] == "registry"} == {"registry", "registry-indexed"}
+    assert all(one["include-hidden-files"] is True for one in uploads if one["path"] == "registry")
+
+
+def test_results_are_merged_by_the_plan_that_the_job_of_the_plan_gave_out() -> None:
+    assert JOBS["plan"]["outputs"]["plan"] == "${{ steps.refresh.outputs.plan }}"
+    (merge,) = (step for step in JOBS["merge"]["steps"] if step.get("id") == "merge")
+    assert merge["env"]["PLAN"] == "${{ needs.plan.outputs.plan }}"
+    assert '--merge results --planned "$PLAN"' in merge["run"]
+    (kept,) = (step["with"] for step in JOBS["trials"]["steps"] if "upload-artifact" in str(step.get("uses")))
+    assert kept["name"] == "results-${{ strategy.job-index }}"
+
+
 def test_a_person_can_confirm_what_is_missing_and_what_is_removed() -> None:
     inputs = WORKFLOW[True]["workflow_dispatch"]["inputs"]  # "on" is a boolean to YAML 1.1
     assert {name: (one["type"], one["default"]) for name, one in inputs.items()} == {
@@ -123,16 +140,24 @@ class TestScripts:
             assert done.returncode == 0, f"{step['run']}\n{done.stdout}{done.stderr}"
         return dict(line.partition("=")[::2] for line in output.read_text().splitlines())
 
+    def run_trials(self, planned: Dict[str, str], checkout: Path, hub: str) -> Dict[str, str]:
+        """Every part, with its results in a folder as the artifacts bring them; what the merge is told."""
+        results = checkout / "results"
+        for place, shard in enumerate(json.loads(planned["plan"])["shard"]):
+            self.run("trials", checkout, hub, SHARD=shard, SANDBOX="process")
+            results.rename(checkout.parent / f"results-{place}")
+        results.mkdir()
+        for part in checkout.parent.glob("results-*"):
+            shutil.move(str(part), str(results / part.name))
+        return {"STARTED": planned["started"], "PLAN": planned["plan"], "GITHUB_TOKEN": "secret", "BRANCH": "main"}
+
     @pytest.mark.torch
     def test_a_day_ends_with_a_commit_and_the_next_without(self, world: World, checkout: Path) -> None:
         world.add("ann/effect")
         world.add("bob/idea", files={"README.md": b""})
         for commits in (2, 2):
             planned = self.run("plan", checkout, world.hub.url)
-            for shard in json.loads(planned["matrix"])["shard"]:
-                self.run("trials", checkout, world.hub.url, SHARD=shard, SANDBOX="process")
-            (checkout / "results").mkdir(exist_ok=True)
-            values = {"STARTED": planned["started"], "GITHUB_TOKEN": "secret", "BRANCH": "main"}
+            values = self.run_trials(planned, checkout, world.hub.url)
             assert self.run("merge", checkout, world.hub.url, **values)["status"] == "0"
             shutil.rmtree(checkout / "results")
             log = subprocess.run(
@@ -153,8 +178,7 @@ class TestScripts:
     ) -> None:
         world.add("ann/effect")
         planned = self.run("plan", checkout, world.hub.url)
-        for shard in json.loads(planned["matrix"])["shard"]:
-            self.run("trials", checkout, world.hub.url, SHARD=shard, SANDBOX="process")
+        values = self.run_trials(planned, checkout, world.hub.url)
         other, name = checkout.parent / "other", Path("registry", "models", "ann", "effect.json")
         git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org", "-C", str(other)]
         subprocess.run(["git", "clone", "-q", str(checkout.parent / "origin.git"), str(other)], check=True)
@@ -164,7 +188,6 @@ class TestScripts:
         (other / name).write_text(re.sub(r'"20\d\d-', '"2019-', text), encoding="utf-8")
         for words in (["add", "-A"], ["commit", "-qm", "faster"], ["push", "-q", "origin", "HEAD:main"]):
             subprocess.run([*git, *words], check=True)
-        values = {"STARTED": planned["started"], "GITHUB_TOKEN": "secret", "BRANCH": "main"}
         assert self.run("merge", checkout, world.hub.url, **values)["status"] == "0"
         subprocess.run([*git, "pull", "-q", "--rebase", "origin", "main"], check=True)
         record = json.loads((other / name).read_text("utf-8"))

@@ -25,6 +25,7 @@ from audacitorch.registry.executors import (
 )
 from audacitorch.registry.isolation import Share, take
 from audacitorch.registry.jobs import Job, Setting, Shard, do, matrix, plan
+from audacitorch.registry.shard_results import save, saved
 from audacitorch.registry.testing import merge, run_trials
 from tests.registry.world import START, World, model_files
 
@@ -176,11 +177,11 @@ class TestResults:
         return world
 
     def test_a_result_is_kept_and_merged_once(self, one: World, tmp_path: Path) -> None:
-        testing.save(tmp_path / "kept", one.result("ann/effect"))
-        done = merge(one.folder, testing.saved(tmp_path / "kept"), START)
+        save(tmp_path / "kept", one.result("ann/effect"))
+        done = merge(one.folder, saved(tmp_path / "kept"), START)
         assert (done.statuses, done.exit_status) == ({"ann/effect": "compatible with both hosts"}, 0)
         before = one.tree()
-        merge(one.folder, testing.saved(tmp_path / "kept"), START)
+        merge(one.folder, saved(tmp_path / "kept"), START)
         assert one.tree() == before
 
     def test_a_result_of_what_has_changed_since_is_not_applied(self, one: World) -> None:
@@ -222,7 +223,7 @@ class TestResults:
         kept.mkdir()
         (kept / "x.json").write_text("[")
         (kept / "y.json").write_text("[]")
-        assert len(merge(one.folder, testing.saved(kept), START).failures) == 2
+        assert len(merge(one.folder, saved(kept), START).failures) == 2
 
 
 class TestDownloads:
