@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Lines about single repos that are printed.
 _MOST_LINES = 50
+#: How often a sweep says in a log how far it is.
+_LOG_SECONDS = 30.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -191,7 +194,8 @@ def _test(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetim
 def _run_trials(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime) -> Tested:
     from audacitorch.hub.api import endpoint_from
     from audacitorch.registry import RegistryError
-    from audacitorch.registry.executors import Disk, cluster_or_processes
+    from audacitorch.registry.cluster import cluster_or_processes
+    from audacitorch.registry.executors import Disk
     from audacitorch.registry.jobs import Setting, Shard
     from audacitorch.registry.testing import run_trials
 
@@ -206,7 +210,7 @@ def _run_trials(arguments: argparse.Namespace, folder: RegistryFolder, moment: d
         timeout_seconds=arguments.timeout,
         memory_bytes=arguments.memory << 20,
     )
-    told = _say if sys.stderr.isatty() else lambda text: None
+    told = _say if sys.stderr.isatty() else _now_and_then(_say)
     engine = cluster_or_processes(arguments.scheduler, arguments.jobs, setting.job_seconds)
     try:
         return run_trials(
@@ -223,6 +227,19 @@ def _run_trials(arguments: argparse.Namespace, folder: RegistryFolder, moment: d
         )
     finally:
         engine.close()
+
+
+def _now_and_then(say: Callable[[str], None]) -> Callable[[str], None]:
+    """``say`` for a log, which need not hold a line for each model."""
+    last = time.monotonic()
+
+    def said(text: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _LOG_SECONDS:
+            last = time.monotonic()
+            say(text)
+
+    return said
 
 
 def _cache() -> Path:

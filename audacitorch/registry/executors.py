@@ -1,4 +1,4 @@
-"""Many jobs on processes here or on a Dask cluster: as many as there is room for, each result as soon as it comes."""
+"""Many jobs on an engine: as many at once as there is room for, each result as soon as it comes."""
 
 from __future__ import annotations
 
@@ -7,19 +7,12 @@ import time
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from contextlib import suppress
-from functools import partial
-from queue import Empty, Queue
-from threading import Thread
-from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, Iterable, Iterator, Optional, Tuple
 
 from audacitorch.errors import AudacitorchError
-from audacitorch.hub.failures import HubError
-from audacitorch.registry import RegistryError
-from audacitorch.registry.isolation import ProcessEnded, ProcessExecutor, Share, Worker
+from audacitorch.registry.isolation import ProcessEnded, ProcessExecutor
 from audacitorch.registry.jobs import Job, died
 
-#: Seconds for an answer of the scheduler while the work goes on.
-_ANSWER_SECONDS = 5.0
 #: Seconds for a job if nobody says how long it may take.
 LONGEST_JOB = 3600.0
 #: How often the engine is asked whether it is still there, and for how long a cluster may be gone.
@@ -31,101 +24,16 @@ Result = Dict[str, Any]
 Work = Callable[[Job], Result]
 
 
-class SchedulerUnreachable(HubError):
-    """The cluster's scheduler does not answer, or what it takes to talk to it is not installed."""
-
-
-class Cluster:
-    """A Dask cluster: if a worker dies, its scheduler gives the job to another.
-
-    Args:
-        address: of the scheduler.
-        seconds: how long a job may take.
-        timeout: seconds for the scheduler's answer.
-
-    Raises:
-        SchedulerUnreachable: there is no answer from ``address``, or ``distributed`` is not installed.
-    """
-
-    def __init__(self, address: str, seconds: float, timeout: float = 15.0) -> None:
-        try:
-            import distributed
-        except ImportError as error:
-            raise SchedulerUnreachable("a cluster needs Dask: pip install 'audacitorch[cluster]'") from error
-        self.seconds = seconds
-        self._address = address
-        try:
-            client: Any = distributed.Client
-            self._client = client(address, timeout=timeout, set_as_default=False)
-            self.width = max(1, sum(self._client.nthreads().values()))
-            self._shares = shares(self._client.scheduler_info(n_workers=-1)["workers"])
-        except (OSError, ValueError) as error:
-            raise SchedulerUnreachable(f"no Dask scheduler answers at {address}: {error}") from error
-
-    def executor(self, width: int) -> Executor:
-        """The cluster as an executor; a job is tried once more if its worker went away."""
-        executor: Executor = self._client.get_executor(pure=False, retries=1)
-        return executor
-
-    def wrapped(self, work: Work) -> Work:
-        """``work`` in a process of its own, within the share of the cores that a worker has of its machine."""
-        return partial(on_worker, work, self._shares, self.seconds)
-
-    def lost(self) -> Optional[str]:
-        """Why nothing can be done at the moment; None while the scheduler answers and has a worker."""
-        answers: Queue[int] = Queue()
-
-        def ask() -> None:
-            with suppress(Exception):
-                answers.put(len(self._client.nthreads()))
-
-        Thread(target=ask, daemon=True).start()
-        try:
-            return None if answers.get(timeout=_ANSWER_SECONDS) else "the Dask cluster has no worker left"
-        except Empty:
-            return f"the Dask scheduler at {self._address} does not answer"
-
-    def close(self) -> None:
-        """Leave the cluster."""
-        with suppress(Exception):  # what a client raises whose scheduler is gone is of many kinds
-            self._client.close(timeout=_ANSWER_SECONDS)
-
-
-def shares(workers: Mapping[str, Mapping[str, Any]]) -> Dict[str, Share]:
-    """A share for each worker of a cluster, by its address: workers on one machine divide its cores."""
-    by_host: Dict[str, List[str]] = {}
-    for address, worker in sorted(workers.items()):
-        by_host.setdefault(str(worker["host"]), []).append(address)
-    return {
-        address: Share(number, len(addresses))
-        for addresses in by_host.values()
-        for number, address in enumerate(addresses)
-    }
-
-
-def on_worker(work: Work, known: Mapping[str, Share], seconds: float, job: Job) -> Result:
-    """``work`` on a cluster's worker, in a process of its own within the worker's share, ended after ``seconds``.
-
-    A worker that joined later has no share, and takes what it gets.
-    """
-    import distributed
-
-    get_worker: Any = distributed.get_worker
-    process = Worker(known.get(get_worker().address))
-    try:
-        result: Result = process.call(work, job, seconds=seconds)
-        return result
-    finally:
-        process.end()
-
-
 class Processes:
-    """Processes here: each job has one that starts fresh and can be ended.
+    """Processes here, each for one job after the other; one that takes too long is ended.
 
     Args:
         width: how many at once.
         seconds: how long a job may take.
     """
+
+    #: Jobs that are handed out beyond ``width``: here the next one is there at once.
+    ahead = 0
 
     def __init__(self, width: int, seconds: float = LONGEST_JOB) -> None:
         self.width = width
@@ -204,7 +112,7 @@ class _Sweep:
     def start(self, waiting: Deque[Job]) -> None:
         """Hand out jobs while there is room for them; a smaller one may go before one that must wait for room."""
         for job in list(waiting):
-            if len(self.running) >= self.engine.width:
+            if len(self.running) >= self.engine.width + self.engine.ahead:
                 return
             if self.disk.take(job):
                 waiting.remove(job)
@@ -267,8 +175,8 @@ def sweep(
 
     Args:
         work: does a job; must be picklable.
-        engine: :class:`Processes` or a :class:`~audacitorch.registry.executors.Cluster`: ``width`` jobs at once on its
-            ``executor``.
+        engine: :class:`Processes` or a :class:`~audacitorch.registry.cluster.Cluster`: ``width`` jobs at once on its
+            ``executor``, and ``ahead`` more that wait there.
         say: told when the engine is lost, and when it is back.
         deadline: seconds for all of it.
 
@@ -287,14 +195,22 @@ def too_large(job: Job, disk: Disk) -> Result:
     return died(job, f"it needs {job.size:,} bytes of disk, and {disk.limit:,} are allowed")
 
 
-def cluster_or_processes(address: str, width: int, seconds: float = LONGEST_JOB) -> Any:
-    """The engine that the options ask for; a job may take ``seconds``.
+class Progress:
+    """How far a sweep has come, and when it will end if it goes on like this."""
 
-    Raises:
-        SchedulerUnreachable: as :class:`Cluster`. RegistryError: ``width`` is less than 1.
-    """
-    if width < 1:
-        raise RegistryError("at least one process must do the work")
-    if not address:
-        return Processes(width, seconds)
-    return Cluster(address, seconds)
+    def __init__(self, total: int) -> None:
+        self._total, self._done, self._began = total, 0, time.monotonic()
+
+    def step(self) -> str:
+        """Count a job that is done: "12 of 64, 3.1 a second, about 17 s left"."""
+        self._done += 1
+        rate = self._done / max(time.monotonic() - self._began, 1e-3)
+        speed = f"{rate:.1f} a second" if rate >= 0.95 else f"{rate * 60:.1f} a minute"
+        left = (self._total - self._done) / rate
+        return f"{self._done:,} of {self._total:,}, {speed}, {_about(left)} left"
+
+
+def _about(seconds: float) -> str:
+    if seconds < 90:
+        return f"about {seconds:.0f} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"

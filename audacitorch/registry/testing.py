@@ -17,7 +17,7 @@ from audacitorch.findings import CouldNotRun, Finding
 from audacitorch.http import one_line
 from audacitorch.hub.repos import repo_id_fault
 from audacitorch.registry import RegistryError, in_use, rounded
-from audacitorch.registry.executors import Disk, Stopped, sweep, too_large
+from audacitorch.registry.executors import Disk, Progress, Stopped, sweep, too_large
 from audacitorch.registry.folder import RegistryFolder
 from audacitorch.registry.index import fold
 from audacitorch.registry.jobs import Job, Setting, Shard, content_of, do, plan, testable, tested
@@ -70,7 +70,7 @@ def run_trials(
         shard: do this part of it.
         keep: put the results into this folder, and leave the records as they are.
         deadline: seconds for all of it; what was done by then is kept.
-        tell: called for each result with the repo's id and what came of it.
+        tell: called for each result with the repo's id, and what came of it and of all so far.
         say: told when the engine is lost, and when it is back.
     """
     everything = plan(folder)
@@ -79,7 +79,8 @@ def run_trials(
     keys = {job.key for job in everything}
     if keep is not None:
         save_claim(keep, claim(index_digest(folder), shard or Shard(), jobs))
-    taking = _Taking(folder, moment, keep, tell)
+    progress = Progress(len(jobs))
+    taking = _Taking(folder, moment, keep, lambda repo_id, said: tell(repo_id, f"{said} ({progress.step()})"))
     taking.forget([key for key in taking.untested.noted() if key not in keys])
     fitting = []
     for job in jobs:

@@ -320,7 +320,8 @@ def _cost_of_a_million(seconds: float) -> None:
 
 def sweep(registry: str, url: str, cache: str, processes: int, scheduler: str) -> Dict[str, int]:
     """Trials of everything that is planned; statuses with their number."""
-    from audacitorch.registry.executors import Disk, cluster_or_processes
+    from audacitorch.registry.cluster import cluster_or_processes
+    from audacitorch.registry.executors import Disk
     from audacitorch.registry.folder import RegistryFolder
     from audacitorch.registry.jobs import Setting
     from audacitorch.registry.testing import run_trials

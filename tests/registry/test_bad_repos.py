@@ -16,6 +16,7 @@ import pytest
 
 from audacitorch.hub import Hub
 from audacitorch.registry import examine, executors, testing
+from audacitorch.registry.cluster import cluster_or_processes
 from audacitorch.registry.executors import Disk, Processes, Stopped, sweep
 from audacitorch.registry.isolation import ProcessEnded, Worker
 from audacitorch.registry.jobs import Job, Setting
@@ -265,7 +266,7 @@ class TestLostCluster:
         with distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None, silence_logs=50
         ) as cluster:
-            engine = executors.cluster_or_processes(cluster.scheduler_address, 1, 600.0)
+            engine = cluster_or_processes(cluster.scheduler_address, 1, 600.0)
             running = sweep([job(number) for number in range(8)], late, engine, Disk(1000), said.append)
             found = [next(running)[1]["id"]]
             if victim == "workers":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import time
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
@@ -14,15 +15,8 @@ from typing import Any, Dict, Iterator, List
 import pytest
 
 from audacitorch.registry import RegistryError, in_use, owned, testing
-from audacitorch.registry.executors import (
-    Cluster,
-    Disk,
-    Processes,
-    SchedulerUnreachable,
-    cluster_or_processes,
-    shares,
-    sweep,
-)
+from audacitorch.registry.cluster import Cluster, SchedulerUnreachable, cluster_or_processes, shares
+from audacitorch.registry.executors import Disk, Processes, Progress, sweep
 from audacitorch.registry.isolation import Share, take
 from audacitorch.registry.jobs import Job, Setting, Shard, do, matrix, plan
 from audacitorch.registry.shard_results import save, saved
@@ -34,6 +28,7 @@ class Threads:
     """An engine without processes."""
 
     width = 2
+    ahead = 0
 
     def executor(self, width: int) -> Executor:
         return ThreadPoolExecutor(width)
@@ -286,6 +281,28 @@ class TestDownloads:
         assert run_trials(world.folder, Processes(1), setting, Disk(1 << 30), START).statuses == {}
 
 
+def named_once(folder: str, one: Job) -> Dict[str, Any]:
+    """The first to come ends the worker of the cluster that it runs on."""
+    try:
+        Path(folder, "lost").mkdir()
+    except FileExistsError:
+        return {"id": one.id, "process": os.getpid()}
+    worker = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[1])  # the server of processes
+    os.kill(int(Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[1]), signal.SIGKILL)
+    time.sleep(60)
+    return {}
+
+
+class TestProgress:
+    def test_what_is_left_is_reckoned_from_what_was_done(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        moments = iter([0.0, 0.5, 40.0, 86400.0])
+        monkeypatch.setattr(time, "monotonic", lambda: next(moments))
+        progress = Progress(40)
+        assert progress.step() == "1 of 40, 2.0 a second, about 20 s left"
+        assert progress.step() == "2 of 40, 3.0 a minute, about 13 min left"
+        assert progress.step() == "3 of 40, 0.0 a minute, about 296.0 h left"
+
+
 class TestCluster:
     @pytest.fixture
     def address(self) -> Iterator[str]:
@@ -304,6 +321,21 @@ class TestCluster:
             engine.close()
         assert engine.width == 2
         assert sorted(result["id"] for _, result in found) == [f"ann/effect-{number}" for number in range(6)]
+
+    @pytest.mark.slow
+    def test_a_worker_keeps_its_process_and_another_takes_over_what_it_leaves(self, tmp_path: Path) -> None:
+        distributed = pytest.importorskip("distributed")
+        with distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        ) as cluster:
+            engine = cluster_or_processes(cluster.scheduler_address, 1)
+            work = partial(named_once, str(tmp_path))
+            try:
+                found = [result for _, result in sweep([job(number) for number in range(12)], work, engine, Disk(1000))]
+            finally:
+                engine.close()
+        assert sorted(result["id"] for result in found) == sorted(f"ann/effect-{number}" for number in range(12))
+        assert len({result["process"] for result in found}) <= 4  # two at first, and in place of the lost one another
 
     def test_a_scheduler_that_does_not_answer_is_told(self) -> None:
         pytest.importorskip("distributed")
