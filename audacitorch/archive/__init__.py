@@ -16,9 +16,12 @@ from audacitorch.archive.code import Code, read_code
 from audacitorch.archive.members import Member, MemberError, read_contents, read_exactly
 from audacitorch.archive.names import CUSTOM_CLASSES
 from audacitorch.archive.sniff import HEAD, sniff, zip_without_code
+from audacitorch.archive.state import count_tensors, misfit
 from audacitorch.archive.types import STR, TENSOR, UNKNOWN, Type
 from audacitorch.archive.unsafe import is_code, shown, unknown_members, unsafe_reasons
 from audacitorch.facts import Archive, Parameter
+
+Pickles = Mapping[str, Optional[pickles.Pickled]]
 
 MAX_CODE = 8 << 20
 MAX_PICKLE = 16 << 20
@@ -90,14 +93,14 @@ class _Reader:
         root = self.pickled("data.pkl")
         self.verify_classes("constants.pkl", constants)
         self.verify_classes("data.pkl", root)
-        found = None if root is None else pickles.count_tensors(root.value, self.names.parameter_names)
-        tensors = [*(found.tensors if found else ()), *(one for one in values if isinstance(one, pickles.Tensor))]
+        found = None if root is None else count_tensors(root.value, self.names.parameter_names)
+        pickled = {"data": root, "constants": constants}
         return replace(
             self.base,
-            detail=detail or self.missing_data(tensors, values),
+            detail=detail or self.missing_data(pickled),
             unsafe=self.base.unsafe
             or (() if self.is_legacy else unknown_members(self.members, self.top))
-            or self.tensors_outside(tensors, values),
+            or self.tensors_outside(pickled),
             format_version=version,
             producer=self.producer(version),
             calls=tuple(self.code.calls),
@@ -131,26 +134,27 @@ class _Reader:
         forward = None if known is None else known.methods.get("forward")
         return None if forward is None else str(forward.returns)
 
-    def data_of(
-        self, tensors: List[pickles.Tensor], constants: Sequence[object]
-    ) -> Iterator[Tuple[pickles.Tensor, str, Optional[Member]]]:
-        """Each tensor with the name of the member that holds its data, and that member."""
-        of_constants = {id(one) for one in constants}
-        for tensor in tensors:
-            name = f"{'constants' if id(tensor) in of_constants else 'data'}/{tensor.storage}"
-            yield tensor, name, self.below.get(name) or self.below.get(f"tensors/{tensor.storage}")
+    def data_of(self, pickled: Pickles) -> Iterator[Tuple[pickles.Storage, str, Optional[Member]]]:
+        """Each tensor's data with the name of the member that holds it, and that member."""
+        for folder, found in pickled.items():
+            for storage in found.storages if found is not None else ():
+                name = f"{folder}/{storage.key}"
+                yield storage, name, self.below.get(name) or self.below.get(f"tensors/{storage.key}")
 
-    def missing_data(self, tensors: List[pickles.Tensor], constants: Sequence[object]) -> str:
+    def missing_data(self, pickled: Pickles) -> str:
         """The first tensor's data that is not there."""
-        missing = (name for _, name, member in self.data_of(tensors, constants) if member is None)
+        missing = (name for _, name, member in self.data_of(pickled) if member is None)
         return next((f"it has no member {name!r}" for name in missing), "")
 
-    def tensors_outside(self, tensors: List[pickles.Tensor], constants: Sequence[object]) -> Tuple[str, ...]:
+    def tensors_outside(self, pickled: Pickles) -> Tuple[str, ...]:
         """A sentence where a tensor reaches beyond its data: Torch 1.9.0 would let the code use other memory."""
-        for tensor, _, member in self.data_of(tensors, constants):
-            if member is not None and (tensor.stored is None or tensor.stored > member.size):
+        for storage, _, member in self.data_of(pickled):
+            if member is not None and storage.size > member.size:
                 return (f"A tensor reaches beyond its data, the {member.size:,} bytes of {shown(member.name)}.",)
-        return ()
+        tensors = [one for found in pickled.values() if found is not None for one in found.tensors]
+        if all(one.is_inside for one in tensors):
+            return ()
+        return ("A tensor reaches beyond its data.",)
 
     def kind(self) -> Tuple[str, str]:
         """The archive's kind, and for TorchScript what is missing."""
@@ -227,6 +231,9 @@ class _Reader:
             if one.startswith("__torch__.") and not known:
                 self.problem("unusual", f"{name}: it names {one[:120]}, which the archive does not define")
                 return
+        wrong = misfit(found.value, self.names)
+        if wrong is not None:
+            self.problem("unusual", f"{name}: {wrong}")
 
     def version(self) -> Optional[int]:
         """The format's number, from the first of the two members that is there, as the host reads it."""

@@ -1,9 +1,10 @@
-"""data.pkl and constants.pkl, read without running anything, and the tensors that they hold.
+"""data.pkl and constants.pkl, read without running anything.
 
 TorchScript pickles values with few opcodes. Here a pickle is only a description: globals are names, calls make
 ``Called`` records, tensors become ``Tensor`` records, and nothing is ever imported or called. ``pickletools`` of the
 standard library reads the opcodes; stack, memo and sizes are bounded by the length of the pickle, which the caller
-bounds.
+bounds. What PyTorch's pickler does not write is refused, because Torch's unpickler trusts it: a memo's number is the
+length of an allocation, and a tensor may lie anywhere.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import pickletools
 import struct
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Set, Tuple
 
 #: The dtype of each storage class, and its elements' size in bytes.
 _DTYPES = {
@@ -47,18 +48,28 @@ class Global:
 
 
 @dataclass(frozen=True)
-class Tensor:
-    """A tensor as it is pickled: its data lies in the member ``data/{storage}``.
+class Storage:
+    """What a tensor's data is said to be: ``elements`` of a dtype in the member ``data/{key}``."""
 
-    ``stored`` is the number of bytes that the member must have, None where the tensor reaches beyond what it says
-    that is stored, or has a negative length.
-    """
+    key: str
+    dtype: str
+    itemsize: int
+    elements: int
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.elements * self.itemsize
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor as it is pickled; ``is_inside`` where all its elements are among those of its storage."""
 
     dtype: str
     shape: Tuple[int, ...]
     storage: str
-    itemsize: int = 1
-    stored: Optional[int] = 0
+    is_inside: bool = True
 
     @property
     def elements(self) -> int:
@@ -74,6 +85,7 @@ class Object:
 
     type: str
     state: Any = None
+    is_built: bool = False
 
 
 @dataclass(eq=False)
@@ -93,10 +105,15 @@ _MARK = _Mark()
 
 @dataclass(frozen=True)
 class Pickled:
-    """The value that a pickle describes, and the names of all classes and functions in it."""
+    """The value that a pickle describes, the names of all classes and functions in it, and everything of tensors.
+
+    A tensor is among ``tensors`` wherever it is, also where no value holds it any more: Torch has made it.
+    """
 
     value: Any
     globals: frozenset[str]
+    tensors: Tuple[Tensor, ...] = ()
+    storages: Tuple[Storage, ...] = ()
 
 
 def describe(pickled: bytes) -> Pickled:
@@ -106,15 +123,22 @@ def describe(pickled: bytes) -> Pickled:
         Unreadable: it is cut off, damaged, or uses opcodes that TorchScript never writes.
     """
     machine = _Machine()
+    end = 0
     try:
-        for opcode, argument, _ in pickletools.genops(pickled):
+        for opcode, argument, position in pickletools.genops(pickled):
             handler = _HANDLERS.get(opcode.name)
             if handler is None:
                 raise Unreadable(f"it has the opcode {opcode.name}, which TorchScript never writes")
             handler(machine, argument)
-        return Pickled(machine.stack[-1], frozenset(machine.globals))
+            end = (position or 0) + 1
     except (IndexError, struct.error, UnicodeError, TypeError, ValueError, KeyError, OverflowError) as error:
         raise Unreadable("it is cut off or damaged") from error
+    if len(machine.stack) != 1 or end != len(pickled):
+        raise Unreadable("it holds more than one value")
+    if {id(one) for one in machine.storages} - machine.rebuilt:
+        raise Unreadable("it has the data of a tensor without a tensor")
+    tensors, storages = tuple(machine.tensors), tuple(machine.storages)
+    return Pickled(machine.stack[0], frozenset(machine.globals), tensors, storages)
 
 
 class _Machine:
@@ -122,8 +146,11 @@ class _Machine:
 
     def __init__(self) -> None:
         self.stack: List[Any] = []
-        self.memo: Dict[int, Any] = {}
+        self.memo: List[Any] = []
         self.globals: Set[str] = set()
+        self.tensors: List[Tensor] = []
+        self.storages: List[Storage] = []
+        self.rebuilt: Set[int] = set()  # ids of storages of which tensors were made
 
     def named(self, argument: str) -> None:
         name = argument.replace(" ", ".", 1)
@@ -140,36 +167,50 @@ class _Machine:
         del self.stack[index:]
         return values
 
+    def memoize(self, number: int) -> None:
+        """Torch makes room for as many values as ``number`` says; its pickler counts."""
+        if number != len(self.memo):
+            raise Unreadable("it does not number its values one after the other")
+        self.memo.append(self.stack[-1])
+
     def set_items(self, values: List[Any]) -> None:
         target = self.stack[-1]
-        if isinstance(target, dict):
-            for key, value in zip(values[::2], values[1::2]):
-                target[key if isinstance(key, (str, int, float, bool, type(None))) else id(key)] = value
+        if not isinstance(target, dict) or len(values) % 2:
+            raise ValueError("no dictionary")
+        for key, value in zip(values[::2], values[1::2]):
+            target[key if isinstance(key, (str, int, float, bool, type(None))) else Key(key)] = value
 
     def append(self, values: List[Any]) -> None:
-        if isinstance(self.stack[-1], list):
-            self.stack[-1].extend(values)
+        if not isinstance(self.stack[-1], list):
+            raise TypeError("no list")
+        self.stack[-1].extend(values)
 
     def tuple(self, count: int) -> None:
         values = tuple(self.stack[len(self.stack) - count :])
-        if len(values) < count:
+        if len(values) < count or any(one is _MARK for one in values):
             raise IndexError(count)
         del self.stack[len(self.stack) - count :]
         self.stack.append(values)
 
     def reduce(self) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
-        self.stack.append(_called(function, arguments))
+        made = _called(function, arguments)
+        if isinstance(made, Tensor) and isinstance(arguments[0], Storage):
+            self.tensors.append(made)
+            self.rebuilt.add(id(arguments[0]))
+        self.stack.append(made)
 
     def new_object(self) -> None:
-        self.stack.pop()
-        kind = self.stack.pop()
-        self.stack.append(Object(kind.name if isinstance(kind, Global) else "?"))
+        arguments, kind = self.stack.pop(), self.stack.pop()
+        if arguments != () or not isinstance(kind, Global):
+            raise TypeError("no class")
+        self.stack.append(Object(kind.name))
 
     def build(self) -> None:
-        state = self.stack.pop()
-        if isinstance(self.stack[-1], Object):
-            self.stack[-1].state = state
+        state, target = self.stack.pop(), self.stack[-1]
+        if not isinstance(target, Object) or target.is_built:
+            raise TypeError("no new object")
+        target.state, target.is_built = state, True
 
     def set_item(self) -> None:
         value, key = self.stack.pop(), self.stack.pop()
@@ -179,44 +220,55 @@ class _Machine:
         value = self.stack.pop()
         self.append([value])
 
+    def persistent(self) -> None:
+        """A tuple that names a storage."""
+        what, kind, key, _, elements = self.stack.pop()[:5]
+        if what != "storage" or type(elements) is not int or elements < 0 or not isinstance(key, str):
+            raise Unreadable("it has a tensor's data in a form that TorchScript never writes")
+        name = kind.name.rpartition(".")[2]
+        dtype, itemsize = _DTYPES.get(name, (name, 1))
+        self.storages.append(Storage(key, dtype, itemsize, elements))
+        self.stack.append(self.storages[-1])
+
+
+class Key:
+    """A dictionary's key that is not a plain value."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
 
 def _called(function: Any, arguments: Any) -> Any:
     """What a call makes: a tensor, an object, or a note of the call."""
     name = function.name if isinstance(function, Global) else ""
-    if name.startswith("torch._utils._rebuild_") and isinstance(arguments, tuple) and len(arguments) > 2:
-        tensor = _tensor(name, arguments)
-        if tensor is not None:
-            return tensor
     if name == "torch._utils._rebuild_parameter" and isinstance(arguments, tuple) and arguments:
         return arguments[0]
+    if name.startswith("torch._utils._rebuild_"):
+        return _tensor(name, arguments)
     if name == "collections.OrderedDict":
         return {}
     if name.startswith("torch.jit._pickle.") and isinstance(arguments, tuple) and arguments:
         return arguments[0]  # a typed list, or a container with its type: the container
     if name.startswith("__torch__."):
-        return Object(name, arguments)
+        return Object(name, arguments, is_built=True)
     return Called(function, arguments)
 
 
-def _tensor(function: str, arguments: Tuple[Any, ...]) -> Optional[Tensor]:
-    """A tensor: storage, offset, shape, …; ``_rebuild_tensor_v3`` gives the dtype at the end."""
-    storage, offset, shape = arguments[:3]
-    if not (isinstance(storage, tuple) and len(storage) > 2 and isinstance(shape, tuple)):
-        return None
-    kind = storage[1].name.rpartition(".")[2] if isinstance(storage[1], Global) else "?"
-    dtype, itemsize = _DTYPES.get(kind, (kind, 1))
+def _tensor(function: str, arguments: Tuple[Any, ...]) -> Tensor:
+    """A tensor: storage, offset, shape, strides, …; ``_rebuild_tensor_v3`` gives the dtype at the end."""
+    storage, offset, shape, strides = arguments[:4]
+    if not (isinstance(storage, Storage) and isinstance(shape, tuple) and isinstance(strides, tuple)):
+        raise Unreadable("it has a tensor in a form that TorchScript never writes")
+    dtype = storage.dtype
     if function.endswith("_v3") and len(arguments) > 6 and isinstance(arguments[6], Global):
-        dtype, itemsize = arguments[6].name.rpartition(".")[2], 1
+        dtype = arguments[6].name.rpartition(".")[2]
     lengths = tuple(length for length in shape if isinstance(length, int))
-    strides = arguments[3] if len(arguments) > 3 and isinstance(arguments[3], tuple) else ()
-    elements: Any = storage[4] if len(storage) > 4 else None
-    inside = _is_inside(elements, offset, shape, strides)
-    return Tensor(dtype, lengths, str(storage[2]), itemsize, elements * itemsize if inside else None)
+    return Tensor(dtype, lengths, storage.key, _is_inside(storage.elements, offset, shape, strides))
 
 
-def _is_inside(elements: Any, offset: Any, shape: Tuple[Any, ...], strides: Tuple[Any, ...]) -> bool:
+def _is_inside(elements: int, offset: Any, shape: Tuple[Any, ...], strides: Tuple[Any, ...]) -> bool:
     """Whether a tensor's elements are all among the ``elements`` of its storage; Torch 1.9.0 does not ask."""
-    numbers = (elements, offset, *shape, *strides)
+    numbers = (offset, *shape, *strides)
     if len(shape) != len(strides) or not all(type(one) is int and one >= 0 for one in numbers):
         return False
     if 0 in shape:
@@ -233,10 +285,6 @@ def _constant(make: Callable[[], Any]) -> Callable[[_Machine, Any], None]:
     return lambda machine, argument: machine.stack.append(make())
 
 
-def _memoize(machine: _Machine, argument: Any) -> None:
-    machine.memo[argument] = machine.stack[-1]
-
-
 def _recall(machine: _Machine, argument: Any) -> None:
     machine.stack.append(machine.memo[argument])
 
@@ -248,7 +296,7 @@ def _nothing(machine: _Machine, argument: Any) -> None:
 _HANDLERS: Dict[str, Callable[[_Machine, Any], None]] = {
     "PROTO": _nothing,
     "STOP": _nothing,
-    "BINPERSID": _nothing,  # the tuple that names a storage stands for it
+    "BINPERSID": lambda machine, argument: machine.persistent(),
     "MARK": _constant(lambda: _MARK),
     "GLOBAL": lambda machine, argument: machine.named(argument),
     "NONE": _constant(lambda: None),
@@ -267,58 +315,9 @@ _HANDLERS: Dict[str, Callable[[_Machine, Any], None]] = {
     "APPEND": lambda machine, argument: machine.append_one(),
     "SETITEMS": lambda machine, argument: machine.set_items(machine.since_mark()),
     "SETITEM": lambda machine, argument: machine.set_item(),
-    **dict.fromkeys(("BINPUT", "LONG_BINPUT"), _memoize),
+    **dict.fromkeys(("BINPUT", "LONG_BINPUT"), lambda machine, argument: machine.memoize(argument)),
     **dict.fromkeys(("BINGET", "LONG_BINGET"), _recall),
     "REDUCE": lambda machine, argument: machine.reduce(),
     "NEWOBJ": lambda machine, argument: machine.new_object(),
     "BUILD": lambda machine, argument: machine.build(),
-    "POP": lambda machine, argument: machine.stack.pop(),
 }
-
-
-@dataclass(frozen=True)
-class Contents:
-    """The tensors of a module tree: elements that are parameters, that are buffers, and of each dtype."""
-
-    root_type: Optional[str]
-    parameters: int
-    buffers: int
-    dtypes: Dict[str, int]
-    parameter_dtypes: Dict[str, int]
-    tensors: Tuple[Tensor, ...]
-
-
-def count_tensors(root: Any, parameter_names: Callable[[str], frozenset[str]]) -> Contents:
-    """Walk everything below ``root``; ``parameter_names`` gives the attributes of a class that are parameters."""
-    dtypes: Dict[str, int] = {}
-    trained_dtypes: Dict[str, int] = {}
-    tensors: List[Tensor] = []
-    for tensor, trained in _tensors(root, parameter_names):
-        tensors.append(tensor)
-        dtypes[tensor.dtype] = dtypes.get(tensor.dtype, 0) + tensor.elements
-        if trained:
-            trained_dtypes[tensor.dtype] = trained_dtypes.get(tensor.dtype, 0) + tensor.elements
-    root_type = root.type if isinstance(root, Object) else None
-    parameters = sum(trained_dtypes.values())
-    buffers = sum(dtypes.values()) - parameters
-    return Contents(root_type, parameters, buffers, dtypes, trained_dtypes, tuple(tensors))
-
-
-def _tensors(root: Any, parameter_names: Callable[[str], frozenset[str]]) -> Iterator[Tuple[Tensor, bool]]:
-    """Every tensor once, and whether it is a parameter."""
-    seen = set()
-    waiting: List[Tuple[Any, bool]] = [(root, False)]
-    while waiting:
-        value, trained = waiting.pop()
-        if not isinstance(value, (Tensor, Object, Called, dict, list, tuple)) or id(value) in seen:
-            continue
-        seen.add(id(value))
-        if isinstance(value, Tensor):
-            yield value, trained
-        elif isinstance(value, Object) and isinstance(value.state, dict):
-            names = parameter_names(value.type)
-            waiting.extend((inner, name in names) for name, inner in reversed(list(value.state.items())))
-        elif isinstance(value, (Object, Called)):
-            waiting.append((value.state if isinstance(value, Object) else value.arguments, False))
-        else:
-            waiting.extend((inner, False) for inner in (value.values() if isinstance(value, dict) else value))

@@ -15,7 +15,7 @@ _CODE_MEMBERS = re.compile(r"code/__torch__(?:/[A-Za-z_]\w*)*\.py", re.ASCII)
 _KNOWN_MEMBERS = re.compile(
     r"data\.pkl|constants\.pkl|version|byteorder|bytecode\.pkl|traced_inputs\.pkl|mobile_debug_handles\.pkl"
     r"|\.data/(?:version|serialization_id)|\.format_version|\.storage_alignment"
-    r"|(?:data|constants|bytecode|traced_inputs|tensors)/[0-9]{1,9}|extra/[^\0]+"
+    r"|(?:data|constants|bytecode|traced_inputs|tensors)/(?:[0-9]{1,9}|[0-9]{1,20}\.storage)|extra/[^\0]+"
     r"|code/__torch__(?:/[A-Za-z_]\w*)*\.py\.debug_pkl"
     r"|(?:bytecode|data|constants|traced_inputs)\.debug_pkl",
     re.ASCII,

@@ -9,7 +9,7 @@ from typing import BinaryIO, Dict, List, Optional, Set
 from audacitorch.archive import equivalents, pickles, schemas
 from audacitorch.archive.members import Member, MemberError, read_contents
 from audacitorch.archive.names import Names
-from audacitorch.archive.pickles import count_tensors
+from audacitorch.archive.state import count_tensors
 from audacitorch.archive.types import TENSOR, UNKNOWN
 from audacitorch.archive.unsafe import is_code
 from audacitorch.backport import exporter

@@ -50,7 +50,7 @@ def _dtypes_by_member(file: BinaryIO, members: List[Member], top: str) -> Dict[s
         if isinstance(content, MemberError):
             raise content
         described = pickles.describe(content)
-        for tensor in pickles.count_tensors(described.value, lambda name: frozenset()).tensors:
+        for tensor in described.tensors:
             if tensor.dtype in _STORAGES.values():
                 found[f"{top}{wanted[member.name]}/{tensor.storage}"] = tensor.dtype
     return found

@@ -17,6 +17,8 @@ from typing import Any, Callable, Dict, List, Sequence, Tuple, cast
 
 from audacitorch.archive import pickles, read_archive
 from audacitorch.archive.code import Code, read_code
+from audacitorch.archive.names import Names
+from audacitorch.archive.state import count_tensors, misfit
 from audacitorch.backport import BackportError, backport
 from audacitorch.facts import Archive
 from audacitorch.hosts import HOSTS
@@ -52,7 +54,9 @@ def _code(data: bytes) -> None:
 
 def _pickle(data: bytes) -> None:
     with suppress(pickles.Unreadable):
-        pickles.count_tensors(pickles.describe(data).value, lambda name: frozenset())
+        value = pickles.describe(data).value
+        count_tensors(value, lambda name: frozenset())
+        misfit(value, Names())
 
 
 def _metadata(data: bytes) -> None:
@@ -154,7 +158,7 @@ TARGETS: Dict[str, Target] = {
     "decision": Target(_decision, "json", seeds.decisions),
     "hub-repo": Target(_hub_repo, "json", seeds.hub_repos),
     "hub-listing": Target(_hub_listing, "json", seeds.hub_listings),
-    "backport": Target(_backport, "archive", seeds.archives),
+    "backport": Target(_backport, "archive", seeds.newer_archives),
 }
 
 
