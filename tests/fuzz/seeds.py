@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any, List
+from typing import Any, Iterable, List
 
 from scripts.benchmarks import hostile
+
+#: Longer ones would take most of a run's time; that time is linear is tested elsewhere.
+MOST_BYTES = 8192
 
 _CODE = """op_version_set = 1
 class K(Module):
@@ -101,19 +104,57 @@ class E(Enum):
 def id(x: Tensor) -> Tensor:
   return torch.neg(x)
 """
+#: Renamed, widened, with an argument that came later, raising in a branch, a union, a layer without a batch.
+_NEWER = """  def forward(self: __torch__.kit.M,
+    x: Tensor) -> Tensor:
+    a = torch.pad(x, [1, 2], "reflect")
+    b = torch.concat([a, torch.pad(x, [0, 3])], -1)
+    c = torch.gelu(b, approximate="tanh")
+    d = torch.stft(torch.select(c, 0, 0), 4, 2, None, None, False, True, True, None)
+    e = torch.conv1d(x, torch.ones([1, 1, 3]))
+    f = torch.floor_divide(c, 2.)
+    g = torch.div(c, 3, rounding_mode="floor")
+    if torch.eq(torch.dim(x), 5):
+      ops.prim.RaiseException("no", "builtins.ValueError")
+      h = torch._upsample_bicubic2d_aa(x, [2, 2], False, None, None)
+    else:
+      h = x
+    i = __torch__.h.either(x)
+    j = __torch__.h.either(2)
+    k = annotate(number, 2)
+    l = torch.scaled_dot_product_attention(h, h, h)
+    return torch.add(torch.sum(torch.abs(d)), torch.mean(torch.argwhere(torch.gt(l, k))))
+"""
+_NEWER_HELPERS = """def either(x: Union[Tensor, int]) -> Tensor:
+  if isinstance(x, Tensor):
+    y = unchecked_cast(Tensor, x)
+  else:
+    y = torch.tensor(unchecked_cast(int, x))
+  return y
+"""
 
 
 def code() -> List[bytes]:
     written = [hostile.forward(statement.replace("P", payload)) for statement in hostile.STATEMENTS.values()
                for payload in list(hostile.PAYLOADS.values())[:1]]  # fmt: skip
-    return [text.encode("utf-8", "surrogateescape") for text in (_CODE, *written)]
+    return _short(text.encode("utf-8", "surrogateescape") for text in (_CODE, *written))
+
+
+def _short(made: Iterable[bytes]) -> List[bytes]:
+    return [data for data in made if len(data) <= MOST_BYTES]
 
 
 def archives() -> List[bytes]:
     """A harmless one of each layout, then the hostile ones."""
     plain = hostile.members({"__torch__.py": _CODE, "__torch__/kit.py": hostile.forward("")})
     loads = hostile.members({"__torch__/kit.py": hostile.HEAD + _LOADS, "__torch__/h.py": _HELPERS})
-    return [hostile.Layout(loads).pack(), hostile.Layout(plain).pack(), *hostile.archives().values()]
+    return [hostile.Layout(loads).pack(), hostile.Layout(plain).pack(), *_short(hostile.archives().values())]
+
+
+def newer_archives() -> List[bytes]:
+    """What a backport takes: archives of 1.9.0 and of newer versions, with a call of each kind that it rewrites."""
+    code = {"__torch__/kit.py": hostile.HEAD + _NEWER, "__torch__/h.py": _NEWER_HELPERS}
+    return [hostile.Layout(hostile.members(code, version=b"10\n")).pack(), *archives()[:2]]
 
 
 def pickled() -> List[bytes]:
