@@ -1,4 +1,7 @@
-"""README's example runs as written, and what README and docs name exists."""
+"""README's example runs as written, and what README and docs name exists.
+
+The commands in their blocks run in tests/docs; what is said here is for those within a sentence.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,13 @@ import importlib
 import re
 import shlex
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Iterator, List
 
 import pytest
+from markdown_it import MarkdownIt
 
 from audacitorch.cli import COMMANDS
+from tests.docs.commands import commands as commands_of
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -48,30 +53,32 @@ def test_readme_has_no_relative_link() -> None:
     assert [link for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", README) if "://" not in link] == []
 
 
-def shown_commands() -> Iterator[Any]:
-    """Every call of the program in a code block of README and docs, with its page."""
+def named_commands() -> Iterator[Any]:
+    """Every call of the program within a sentence of README and docs, with its page."""
     for page in PAGES:
-        for block in re.findall(r"^```[a-z]*\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
-            for line in block.replace("\\\n", " ").splitlines():
-                called = re.match(r"\s*(?:[$] )?(?:\S*/bin/)?audacitorch ((?!@).*)", line)
-                if called is not None and not re.search(r"[|\[]", called[1]):  # a synopsis is not a call
-                    words = shlex.split(called[1].replace("…", ""), comments=True)
+        for token in MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8")):
+            for code in (child.content for child in token.children or () if child.type == "code_inline"):
+                if code.startswith("audacitorch ") and not re.search("[@…]", code):  # part of a call, or a requirement
+                    words = shlex.split(code)[1:]
                     yield pytest.param(words, id=f"{page.name}: {' '.join(words)}")
 
 
-@pytest.mark.parametrize("words", shown_commands())
-def test_every_command_that_is_shown_is_one_that_the_program_takes(words: Any) -> None:
+@pytest.mark.parametrize("words", named_commands())
+def test_every_command_that_is_named_is_one_that_the_program_takes(words: List[str]) -> None:
     parser = argparse.ArgumentParser()
     commands = parser.add_subparsers(required=True)
     for name in COMMANDS:
         if name == words[0]:
             importlib.import_module(f"audacitorch.commands.{name}_command").add_arguments(commands.add_parser(name))
-    parser.parse_args(words)
+    if len(words) > 1:  # else it names the command itself
+        parser.parse_args(words)
+    assert words[0] in COMMANDS
 
 
 def test_readme_shows_every_command_for_contributors() -> None:
-    shown = {words.values[0][0] for words in shown_commands() if words.id.startswith("README.md")}
-    assert {"check", "fix", "run", "rules", "backport", "push"} <= shown
+    shown = [command.text for command in commands_of(ROOT / "README.md")]
+    for name in ("check", "fix", "run", "rules", "backport", "push"):
+        assert any(text.startswith(f"audacitorch {name} ") for text in shown), name
 
 
 def test_every_script_that_readme_shows_exists() -> None:
