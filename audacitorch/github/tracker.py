@@ -150,6 +150,13 @@ class IssueTracker:
         found = self._github.pages(f"issues/{number}/comments", "read the comments")
         return [_comment_on(number, data) for data in found]
 
+    def comment(self, number: int, comment: int) -> Optional[Comment]:
+        """A comment of an issue as it is now; None if it was deleted."""
+        try:
+            return _comment_on(number, self._github.get(f"issues/comments/{comment}", "read a comment"))
+        except NotFound:
+            return None
+
     def add_comment(self, number: int, body: str) -> Comment:
         """Comment on an issue. Where the answer is lost, the caller must look whether the comment is there."""
         data = self._github.call("POST", f"issues/{number}/comments", "write a comment", {"body": body})

@@ -13,7 +13,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import Any, List, Mapping, Match, Optional, Tuple
 from urllib.parse import urlsplit
 
 from audacitorch.errors import AudacitorchError
@@ -35,6 +35,15 @@ _OTHER_BREAKS = re.compile("\r(?!\n)|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _COMMAND_AFTER_BREAK = re.compile(
     "(?:^|[\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029])[ \t]*/(recheck|accept|decline)(?![\\w-])", re.IGNORECASE
 )
+#: A table that GitHub sees where markdown-it sees a paragraph: its first line needs no upright stroke there.
+_TABLE_HEAD = re.compile(r"[^\n]*\n[ \t]*(?:\|[ \t]*:?-+:?[ \t]*\|?|:?-+:?[ \t]*\|)[ \t|:-]*(?:\n|\Z)")
+#: What mail programs that don't mark lines put above the mail that they quote: an answer by mail is a comment.
+_QUOTED_MAIL = re.compile(
+    r"^[ \t]*(?:[-_]{8,}|-{2,}[^\n]*-{2,}|(?:from|sent|von|gesendet|de|envoyé|enviado|da|inviato|van|verzonden)[ \t]*:"
+    r"|[^\n]*(?:wrote|schrieb|écrit|escribió|escreveu|scritto|schreef)[^\n]{0,80}:)[^\n]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_HARMLESS_TAG = re.compile(r"<!--.*-->|</?(?:br|img|hr)\b[^>]*>", re.IGNORECASE | re.DOTALL)
 _WHOLE_HTML_COMMENT = re.compile(r"\s*<!--(?:(?!-->).)*-->\s*", re.DOTALL)
 
 _ODD_BREAKS = (
@@ -44,6 +53,8 @@ _ODD_BREAKS = (
 _TOO_LONG = (
     f"A comment of more than {_LONGEST_COMMENT:,} characters gives no command. Please write it in a comment of its own."
 )
+_AFTER_MAIL = "The command stands below what looks like a quoted mail. Please write it in a comment of its own."
+_SEVERAL = "The comment holds more than one command. Please write the one that you mean in a comment of its own."
 _IN_HTML = "The comment holds HTML around the command. Please write the command in a comment of its own."
 
 #: GitHub's own limit for the text of an issue.
@@ -170,28 +181,48 @@ def _command_in_paragraph(text: str) -> Optional[Command]:
     markdown = MarkdownIt("commonmark").enable("table").disable("reference")
     tokens: List[Any] = []
     markdown.block.parse(text.replace("\r\n", "\n").replace("\0", "\ufffd"), markdown, {}, tokens)
-    paragraphs: List[str] = []
-    in_html = False
     found: Optional[Command] = None
+    unclear = ""
+    paragraphs: List[str] = []
     for before, token in zip([None, *tokens], tokens):
-        if token.type == "html_block" and token.level == 0 and not _WHOLE_HTML_COMMENT.fullmatch(token.content):
-            in_html = in_html or found is None
+        if token.type == "html_block" and token.level == 0 and found is None:
+            unclear = unclear or ("" if _WHOLE_HTML_COMMENT.fullmatch(token.content) else _IN_HTML)
         if token.type != "inline" or before is None or before.type != "paragraph_open" or before.level != 0:
             continue
-        command = _COMMAND.match(token.content) if found is None else None
-        if command:
-            name, said = command.group(1).lower(), (command.group(2) or "").split()
-            # A commit is one word; what else is said there is for people.
-            found = Command(name, {DECLINE: " ".join(said), ACCEPT: said[0] if said else ""}.get(name, ""))
-            paragraphs = [token.content[command.end() :]]
+        command = None if _TABLE_HEAD.match(token.content) else _COMMAND.match(token.content)
+        if found is None and command is None:
+            unclear = unclear or _unclear_after(token.content, markdown)
+        elif found is None and command is not None:
+            found, said = _parsed(command), token.content[command.end() :]
+            paragraphs = [said]
+        elif command is not None:
+            unclear = unclear or ("" if _parsed(command) == found else _SEVERAL)
         else:
             paragraphs.append(token.content)
-    if found is None or in_html:
-        return found and Command(found.name, unclear=_IN_HTML)
+    if found is None or unclear:
+        return found and Command(found.name, unclear=unclear)
     if found.name == DECLINE and not found.argument:
         said = " ".join(" ".join(paragraph.split()) for paragraph in paragraphs).strip()
         found = Command(found.name, said)
     return Command(found.name, found.argument[:_LONGEST_REASON])
+
+
+def _parsed(command: Match[str]) -> Command:
+    """A command with what belongs to it: a commit is one word, and what else is said there is for people."""
+    name, said = command.group(1).lower(), (command.group(2) or "").split()
+    return Command(name, {DECLINE: " ".join(said), ACCEPT: said[0] if said else ""}.get(name, ""))
+
+
+def _unclear_after(paragraph: str, markdown: Any) -> str:
+    """Why what follows this paragraph may not be its author's own words; empty if nothing says so."""
+    if _QUOTED_MAIL.search(paragraph):
+        return _AFTER_MAIL
+    if "<" not in paragraph:
+        return ""
+    inline: List[Any] = []
+    markdown.inline.parse(paragraph, markdown, {}, inline)
+    tags = (token.content for token in inline if token.type == "html_inline")
+    return "" if all(_HARMLESS_TAG.fullmatch(tag) for tag in tags) else _IN_HTML
 
 
 def find_repo(body: Optional[str], title: str = "", endpoint: str = "") -> Mentioned:

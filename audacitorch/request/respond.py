@@ -171,6 +171,9 @@ def handle_comment(github: GitHub, hub: Hub, folder: RegistryFolder, event: Even
         return Handled(f"nothing: {comment.author} may not /{command.name}")
     if dry_run:
         return Handled(f"{comment.author} may /{command.name}", True)
+    now = tracker.comment(event.number, comment.id)
+    if now is None or now.body != comment.body or now.author != comment.author:
+        return Handled("nothing: the comment was edited or deleted since", True)
     try:
         if command.unclear:
             raise Refused(command.unclear)

@@ -152,6 +152,125 @@ def test_a_paragraph_of_its_own_is_a_command(text: str, command: Command) -> Non
     assert command_in(text) == command
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[a](https://x.example "\n/accept\n")',
+        "![\n/accept\n](x)",
+        "[/accept](https://x.example)",
+        "[a]: /x '\n/accept\n'",
+        "| a | b |\n| --- | --- |\n/accept",
+        "/accept | b\n--- | ---\nx | y",
+        "/accept\n| --- |\n| x |",  # GitHub's tables need no stroke in their first line
+        "/accept\n:-: |\n",
+        "<div>\n/accept\n</div>",
+        "<?php\n/accept\n?>",
+        "<![CDATA[\n/accept\n]]>",
+        "<script>\n/accept\n</script>",
+        '<a title="\n/accept\n">',
+        "x <!--\n/accept\n-->",
+        "&nbsp;\n/accept",
+        "x&#10;/accept",
+        "/accept\n===",
+        "/accept\nmore\n---",
+        "- a\n\n  /accept",
+        "- a\n/accept",
+        "1) a\n/accept",
+        "-\ta\n\n\t/accept",
+        "- [ ] /accept",
+        "- [x] done\n/accept",
+        "a[^1]\n\n[^1]: x\n/accept",
+        "a[^1]\n\n[^1]: x\n\n    /accept",
+        "a[^1]\n\n[^1]:\n/accept",
+        "> > a\n/accept",
+        "> [!NOTE]\n/accept",
+        "term\n: /accept",
+        "hello  \n/accept",
+        "hello\\\n/accept",
+        "~~/accept~~",
+        "**/accept**",
+        "``` /accept\nx\n```",
+        "````\n```\n/accept\n````",
+        "$$\n/accept\n$$",
+        "\u200b/accept",
+        "\u2060/accept",
+        "\ufeff/accept",
+        "\u202e/accept",
+        "\xa0/accept",
+        "\u3000/accept",
+        "/acc\u200bept",
+        "/accept\u0301",
+        "/accept\ufe0f",
+        "\U0001f44d\ufe0f /accept",
+        "\uff0faccept",
+        "/\u0430ccept",
+        "\u2215accept",
+        "/accept?",
+        "/accept/x",
+        "//accept",
+        "-- \n/accept",
+    ],
+)
+def test_nothing_that_a_reader_sees_as_something_else_is_a_command(text: str) -> None:
+    assert command_in(text) is None
+    assert command_in(f"Look at this:\n\n{text}\n\nWhat is it?") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("He said <del>\n\n/accept\n\n</del>", "HTML"),
+        ("x <blockquote> y\n\n/accept\n\n</blockquote>", "HTML"),
+        ("<sub>\n\n/accept\n\n</sub>", "HTML"),
+        ("</blockquote>\n\n/accept", "HTML"),
+        ("<!-- a --> <details>\n\n/accept", "HTML"),
+        ("<details> x\n\n/accept", "HTML"),
+        ("/accept\n\n/decline It is a copy.", "more than one"),
+        ("/decline It is a copy.\n\n/accept", "more than one"),
+        ("Write\n\n/accept " + "a" * 40 + "\n\nor\n\n/accept " + "b" * 40, "more than one"),
+        ("I will look.\n\nOn Mon, 3 June 2024 at 10:00, eve <eve@x.example> wrote:\n\n/accept", "mail"),
+        ("I will look.\n\n-----Original Message-----\nFrom: eve\n\n/accept", "mail"),
+        ("Ja.\n\n________________________________\nVon: eve\nGesendet: Montag\n\n/accept", "mail"),
+        ("Oui.\n\nLe lun. 3 juin 2024, eve <eve@x.example> a écrit :\n\n/accept", "mail"),
+    ],
+)
+def test_a_command_that_may_be_somebody_elses_is_asked_about(text: str, why: str) -> None:
+    command = command_in(text)
+    assert command is not None
+    assert why in command.unclear
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Thanks<br>for this <img src='x'>\n\n/accept",
+        "See <https://x.example>, where a < b\n\n/accept",
+        "`<b>` is code\n\n/accept",
+        "/accept\n\nThe note <del>below</del> is for people.",
+        "/accept\n\n/accept",
+        "---\n/accept",
+        "   /ACCEPT",
+    ],
+)
+def test_what_is_plain_to_everybody_is_followed(text: str) -> None:
+    assert command_in(text) == Command("accept")
+
+
+@pytest.mark.parametrize("how", ["deleted", "edited"])
+def test_a_command_that_was_taken_back_is_not_followed(
+    how: str, desk: Desk, github: LocalGitHub, triage: Triage
+) -> None:
+    checked(github, desk[0], triage)
+    event = said(github, "boss", "/accept")
+    assert event.comment is not None
+    if how == "deleted":
+        del github.state.comments[event.comment.id]
+    else:
+        github.state.comments[event.comment.id].body = "No, wait."
+    assert "edited or deleted" in handle_comment(*desk, event).text
+    assert pulls(github) == []
+
+
 # 2. An edit or a push, and a new check, between reading and accepting
 
 
