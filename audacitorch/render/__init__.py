@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from audacitorch.hosts import ANALYZER, DEFAULT_HOST, Host
 from audacitorch.hosts.label_track import Label
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _TORCHSCRIPT_STACK = "The following operation failed in the TorchScript interpreter"
 #: Of many failed blocks so many are described.
 _MOST_FAILURES = 20
+#: Blocks that are sent before the result of the first of them is there.
+_AHEAD = 1
 
 
 @dataclass
@@ -136,6 +139,7 @@ class Renderer:
         self._conversation = Conversation(start_worker, plan)
 
     def __enter__(self) -> Renderer:
+        self._conversation.begin()  # the model is loaded while the first file is opened
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -217,19 +221,18 @@ class Renderer:
     def _answers(self, track: Track, odd: _NotFinite) -> Iterator[Tuple[int, int, Block]]:
         """Start and samples of each block, with what came of it.
 
-        While the worker computes, the next block is read and the last result is kept.
+        While the worker computes, the next block is read and sent, and the last result is kept.
         """
-        asked: Optional[Tuple[int, int]] = None
+        asked: Deque[Tuple[int, int]] = deque()
+        self._conversation.begin_track()
         for start, block in track.blocks(self._sample_format):
             odd.count(block, start)
-            answer = None if asked is None else self._conversation.receive()
-            if answer is None or not _ends_track(answer):
-                self._conversation.ask(block, start, track.audio.rate)
-            if asked is not None and answer is not None:
-                yield (*asked, answer)
-            asked = (start, len(block))
-        if asked is not None:
-            yield (*asked, self._conversation.receive())
+            self._conversation.ask(block, start, track.audio.rate)
+            asked.append((start, len(block)))
+            if len(asked) > _AHEAD:
+                yield (*asked.popleft(), self._conversation.receive())
+        while asked:
+            yield (*asked.popleft(), self._conversation.receive())
 
 
 def _ends_track(answer: Block) -> bool:

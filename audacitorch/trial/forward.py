@@ -68,25 +68,42 @@ def _prepared(plan: Plan, block: Tensor, rate: float) -> Tensor:
 def render_blocks(model: Any, plan: Plan, events: EventWriter, blocks: BinaryIO) -> None:
     """Answer every block on ``blocks`` with a ``block`` event, failures included, until they end.
 
-    Each comes as a JSON line ``{"channels": c, "samples": n, "start": s, "rate": r}`` and ``4·c·n`` bytes of 32-bit
-    float, channel by channel; ``start`` is the block's in seconds of its track, ``rate`` the track's in Hz. An empty
-    line ends them. No file is ever longer in memory than one block.
+    Each comes as a JSON line ``{"channels": c, "samples": n, "start": s, "rate": r, "track": t}`` and ``4·c·n`` bytes
+    of 32-bit float, channel by channel; ``start`` is the block's in seconds of its track, ``rate`` the track's in Hz.
+    After a block on which the host gives up the track, what comes for a track of that number (not null) has the same
+    answer, and does not reach the model. An empty line ends them. No file is ever longer in memory than one block.
     """
+    given_up: Optional[int] = None
+    answer = Block(0.0)
     for line in iter(blocks.readline, b"\n"):
         if not line:
             return
         header = json.loads(line)
-        data = blocks.read(4 * header["channels"] * header["samples"])
-        storage = torch.FloatStorage.from_buffer(data, byte_order="native")  # type: ignore[attr-defined]
-        block = torch.FloatTensor(storage).reshape(header["channels"], header["samples"])
-        started = time.perf_counter()
-        try:
-            tensors, failure = _rendered(model, plan, block, header["start"], header["rate"])
-            payloads = tuple(_bytes_of(tensor) for tensor in tensors)
-        except Exception as error:
-            tensors, payloads, failure = (), (), describe_failure(error)
-        forms = tuple(TensorForm(str(tensor.dtype).replace("torch.", ""), tuple(tensor.shape)) for tensor in tensors)
-        events.emit(Block(time.perf_counter() - started, failure, forms, payloads))
+        block = _read_block(blocks, header["channels"], header["samples"])
+        if header["track"] is None or header["track"] != given_up:
+            answer = _answer(model, plan, block, header["start"], header["rate"])
+            given_up = header["track"] if answer.failure is not None and not answer.tensors else None
+        events.emit(answer)
+
+
+def _read_block(blocks: BinaryIO, channels: int, samples: int) -> Tensor:
+    """The next ``channels`` × ``samples`` numbers, read into a tensor's own memory."""
+    block = torch.empty(channels, samples)
+    blocks.readinto(_memory_of(block))  # type: ignore[attr-defined]
+    return block
+
+
+def _answer(model: Any, plan: Plan, block: Tensor, start: float, rate: float) -> Block:
+    """What becomes of one block."""
+    started = time.perf_counter()
+    try:
+        tensors, failure = _rendered(model, plan, block, start, rate)
+        tensors = tuple(tensor.detach().contiguous() for tensor in tensors)
+        payloads = tuple(_memory_of(tensor) for tensor in tensors)
+    except Exception as error:
+        return Block(time.perf_counter() - started, describe_failure(error))
+    forms = tuple(TensorForm(str(tensor.dtype).replace("torch.", ""), tuple(tensor.shape)) for tensor in tensors)
+    return Block(time.perf_counter() - started, failure, forms, payloads)
 
 
 def _rendered(
@@ -122,6 +139,10 @@ def _predictions(output: Any, start: float) -> Tuple[Tensor, Tensor]:
     return predictions, timestamps
 
 
-def _bytes_of(tensor: Tensor) -> bytes:
-    contiguous = tensor.detach().contiguous()
-    return ctypes.string_at(contiguous.data_ptr(), contiguous.numel() * contiguous.element_size())
+def _memory_of(tensor: Tensor) -> memoryview:
+    """The bytes of a contiguous tensor, without a copy."""
+    if not tensor.numel():
+        return memoryview(b"")
+    memory = (ctypes.c_char * (tensor.numel() * tensor.element_size())).from_address(tensor.data_ptr())
+    memory._tensor = tensor  # type: ignore[attr-defined]  # which is to live as long as the view does
+    return memoryview(memory).cast("B")

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import selectors
 import signal
 import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Deque, Iterator, Optional
+from typing import TYPE_CHECKING, Any, Deque, Iterator, Optional
 
 from audacitorch.hosts import TORCH_VERSION
 from audacitorch.trial.child import ChildProcess, WorkerLost, WorkerProcess, worker_command, worker_environment
 from audacitorch.trial.observations import MEMORY, SIGNAL, TIMEOUT
-from audacitorch.trial.plan import TRACK_RATE, Plan
+from audacitorch.trial.plan import Plan
 from audacitorch.trial.protocol import (
     OUT_OF_MEMORY_SIGNS,
     PROTOCOL_VERSION,
+    Bytes,
     Event,
     EventReader,
     HiddenCode,
@@ -29,11 +28,14 @@ from audacitorch.trial.protocol import (
     TrialUnavailable,
     Walls,
 )
+from audacitorch.trial.streams import Streams
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: What a worker may take to start and to import torch, on a cold and busy machine; no model has run by then.
 START_SECONDS = 120.0
 _GRACE_SECONDS = 10.0
-_KEPT_OF_STDERR = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,11 @@ class Worker:
         self.peak_memory_bytes: Optional[int] = None
         self.ended_by_us = False
         self._process: Optional[WorkerProcess] = None
+        self._streams: Optional[Streams] = None
+        self._reader = EventReader()
+        self._arrived: Deque[Event] = deque()
         self._plan: Optional[Plan] = None
         self._timed_out = False
-        self._stderr_head = b""
-        self._stderr_tail: Deque[bytes] = deque(maxlen=16)
         if process is not None:
             self.attach(process)
 
@@ -73,9 +76,7 @@ class Worker:
     def attach(self, process: WorkerProcess) -> None:
         """Talk to ``process`` from now on."""
         self._process = process
-        self._selector = selectors.DefaultSelector()
-        for stream in (process.stdout, process.stderr):
-            self._selector.register(stream, selectors.EVENT_READ)
+        self._streams = Streams(process.stdin, process.stdout, process.stderr)
 
     def __enter__(self) -> Worker:
         return self
@@ -94,23 +95,35 @@ class Worker:
         self._send(json.dumps(plan.to_json()).encode() + b"\n")
 
     def send_block(
-        self, channels: int, samples: int, data: bytes, seconds: float, start: float = 0.0, rate: int = TRACK_RATE
+        self, block: NDArray[Any], start: float, rate: int, seconds: float, track: Optional[int] = None
     ) -> None:
-        """Hand over one block of audio, float32, channel by channel; its event must come within ``seconds``.
+        """Hand over one block of audio, float32 (channels, samples); its event must come within ``seconds``.
 
-        ``start`` is the block's in seconds of its track, ``rate`` the track's in Hz.
+        ``start`` is the block's in seconds of its track, ``rate`` the track's in Hz. ``block`` must not change until
+        :meth:`flush` or the block's event: it is not copied. The number of its ``track`` allows to send the next block
+        before this one's event is there: after a block on which the host gives up the track, no other of that track
+        reaches the model.
         """
         self.deadline = time.monotonic() + seconds
-        header = {"channels": channels, "samples": samples, "start": start, "rate": rate}
-        self._send(json.dumps(header).encode() + b"\n" + data)
+        channels, samples = block.shape
+        header = {"channels": channels, "samples": samples, "start": start, "rate": rate, "track": track}
+        if self._streams is not None:
+            self._streams.widen()
+        self._send(json.dumps(header).encode() + b"\n", block.reshape(-1).data)
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, *pieces: Bytes) -> None:
         """Write to the worker; a worker that has ended already says so through :meth:`events`."""
-        stream = self._process.stdin if self._process else None
-        if stream is not None and not stream.closed:
-            with suppress(BrokenPipeError):
-                stream.write(data)
-                stream.flush()
+        if self._streams is not None:
+            self._streams.send(*pieces)
+
+    def flush(self) -> None:
+        """Wait until all that was sent has reached the worker, or it has ended.
+
+        Raises:
+            OutOfTime, TrialUnavailable: as :meth:`events`.
+        """
+        while self._streams is not None and self._streams.unsent and self._receive():
+            pass
 
     def events(self) -> Iterator[Event]:
         """The worker's events as they come, until it closes its output.
@@ -119,20 +132,27 @@ class Worker:
             OutOfTime: the deadline has passed; the worker is gone then.
             TrialUnavailable: the worker can't be used: another Torch than 1.9.0, no walls, or not an event at all.
         """
-        reader = EventReader()
-        while True:
-            left = self.deadline - time.monotonic()
-            try:
-                chunk = self._read(None if left == float("inf") else max(0.0, left))
-            except TimeoutError as error:
-                self._timed_out = True
-                self.kill()
-                raise OutOfTime from error
-            if chunk is None:
-                return
-            for event in reader.feed(chunk):
-                self._heed(event)
-                yield event
+        while self._arrived or self._receive():
+            while self._arrived:
+                yield self._arrived.popleft()
+
+    def _receive(self) -> bool:
+        """Wait for events, and write meanwhile what is still to be sent; False when the output has ended."""
+        if self._streams is None:
+            return False
+        left = self.deadline - time.monotonic()
+        try:
+            chunk = self._streams.read(None if left == float("inf") else max(0.0, left))
+        except TimeoutError as error:
+            self._timed_out = True
+            self.kill()
+            raise OutOfTime from error
+        if chunk is None:
+            return False
+        for event in self._reader.feed(chunk):
+            self._heed(event)
+            self._arrived.append(event)
+        return True
 
     def _heed(self, event: Event) -> None:
         """What every user of a worker must do with an event."""
@@ -145,34 +165,10 @@ class Worker:
         elif isinstance(event, Walls) and self._plan is not None:
             self.deadline = time.monotonic() + self._plan.seconds
 
-    def _read(self, seconds: Optional[float]) -> Optional[bytes]:
-        """What came on standard output, maybe nothing; None when it has ended."""
-        if not self._process or not self._selector.get_map():
-            return None
-        ready = self._selector.select(seconds)
-        if not ready:
-            raise TimeoutError
-        output = b""
-        for key, _ in ready:
-            chunk = os.read(key.fd, 1 << 20)
-            if not chunk:
-                self._selector.unregister(key.fileobj)
-            elif key.fileobj is self._process.stdout:
-                output = chunk
-            else:
-                self._keep_stderr(chunk)
-        return output
-
-    def _keep_stderr(self, chunk: bytes) -> None:
-        room = _KEPT_OF_STDERR - len(self._stderr_head)
-        self._stderr_head += chunk[:room]
-        if chunk[room:]:
-            self._stderr_tail.append(chunk[room:][-4096:])
-
     @property
     def stderr(self) -> str:
         """What the worker wrote to standard error: its beginning and, where that was very long, its end."""
-        return (self._stderr_head + b"".join(self._stderr_tail)).decode("utf-8", "replace")
+        return "" if self._streams is None else self._streams.stderr
 
     def last_words(self) -> str:
         """The last line of standard error, or the exit status."""
@@ -222,10 +218,8 @@ class Worker:
                 self.ended_by_us = True
                 self._process.kill()
                 self._note_peak(self._process)
-        self._selector.close()
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
-            with suppress(BrokenPipeError):
-                stream.close()
+        if self._streams is not None:
+            self._streams.close()
 
     def _reap(self) -> bool:
         assert self._process is not None

@@ -13,16 +13,16 @@ An event with ``payload_bytes`` is followed by that many raw bytes for each numb
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, BinaryIO, ClassVar, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Type
+from typing import Any, BinaryIO, ClassVar, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Type, Union
 
 from audacitorch.errors import AudacitorchError
 from audacitorch.facts import Undecodable, decode
 from audacitorch.trial.observations import Failure, Pass
 
 #: Grows with every change of the plan or of an event.
-PROTOCOL_VERSION = 4
+PROTOCOL_VERSION = 5
 #: What PyTorch and the C++ runtime write when memory runs out: in an exception's text, or on standard error.
 OUT_OF_MEMORY_SIGNS = (
     "can't allocate memory",
@@ -31,6 +31,8 @@ OUT_OF_MEMORY_SIGNS = (
     "Cannot allocate memory",
     "Thread creation failed",
 )
+#: Raw data; a view is not copied on its way.
+Bytes = Union[bytes, memoryview]
 _LONGEST_LINE = 16 << 20
 _LONGEST_MESSAGE = 20_000
 
@@ -175,7 +177,7 @@ class Block(Event):
     seconds: float
     failure: Optional[Failure] = None
     tensors: Tuple[TensorForm, ...] = ()
-    payloads: Tuple[bytes, ...] = field(default=(), repr=False)
+    payloads: Tuple[Bytes, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -224,8 +226,11 @@ class EventWriter:
 
     def emit(self, event: Event) -> None:
         """Write one event, and its payloads behind it."""
+        payloads: Sequence[Bytes] = ()
+        if isinstance(event, Block):
+            payloads, event = event.payloads, replace(event, payloads=())
         described = asdict(event)
-        payloads: Sequence[bytes] = described.pop("payloads", ())
+        described.pop("payloads", None)
         if payloads:
             described["payload_bytes"] = [len(payload) for payload in payloads]
         line = json.dumps({"event": event.kind, **described}, allow_nan=False)
@@ -240,33 +245,42 @@ class EventReader:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        #: The event whose payloads are not there yet, and their sizes.
+        self._begun: Optional[Tuple[Dict[str, Any], Tuple[int, ...]]] = None
 
-    def feed(self, data: bytes) -> Iterator[Event]:
+    def feed(self, data: Bytes) -> Iterator[Event]:
         """Every event that is complete with ``data``.
 
         Raises:
             TrialUnavailable: what came is not an event of this protocol.
         """
         self._buffer += data
-        while True:
-            end = self._buffer.find(b"\n")
-            if end < 0:
-                if len(self._buffer) > _LONGEST_LINE:
-                    raise TrialUnavailable("The worker wrote a line that exceeds the limit.")
-                return
-            described = _parsed(bytes(self._buffer[:end]))
-            sizes = _decoded(Tuple[int, ...], described.pop("payload_bytes", []), "payload_bytes")
-            position = end + 1
-            if min(sizes, default=0) < 0:
-                raise TrialUnavailable("The worker announced a payload of less than 0 bytes.")
-            if len(self._buffer) < position + sum(sizes):
+        while self._begun is not None or self._begin():
+            assert self._begun is not None
+            described, sizes = self._begun
+            if len(self._buffer) < sum(sizes):
                 return
             payloads: List[bytes] = []
             for size in sizes:
-                payloads.append(bytes(self._buffer[position : position + size]))
-                position += size
-            del self._buffer[:position]
+                payloads.append(bytes(memoryview(self._buffer)[:size]))
+                del self._buffer[:size]
+            self._begun = None
             yield _event(described, tuple(payloads))
+
+    def _begin(self) -> bool:
+        """Take the next event's line from the buffer; False where it is not whole."""
+        end = self._buffer.find(b"\n")
+        if end < 0:
+            if len(self._buffer) > _LONGEST_LINE:
+                raise TrialUnavailable("The worker wrote a line that exceeds the limit.")
+            return False
+        described = _parsed(bytes(self._buffer[:end]))
+        sizes = _decoded(Tuple[int, ...], described.pop("payload_bytes", []), "payload_bytes")
+        if min(sizes, default=0) < 0:
+            raise TrialUnavailable("The worker announced a payload of less than 0 bytes.")
+        del self._buffer[: end + 1]
+        self._begun = described, sizes
+        return True
 
 
 def _parsed(line: bytes) -> Dict[str, Any]:

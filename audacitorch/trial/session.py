@@ -102,8 +102,7 @@ class TrialSession:
         ``start`` is the block's first sample in its track of ``rate`` Hz. None where nothing came within ``seconds``,
         or the worker is gone.
         """
-        samples, channels = block.shape
-        self._worker.send_block(channels, samples, block.T.tobytes(), seconds, start / rate, rate)
+        self._worker.send_block(block.T.copy(), start / rate, rate, seconds)
         with suppress(OutOfTime, TrialUnavailable):
             return next((event for event in self._worker.events() if isinstance(event, Block)), None)
         return None

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import os
-import selectors
+import select
 import signal
 import subprocess
 import sys
@@ -29,7 +29,7 @@ MODEL = "/model/model.pt"
 IDLE_SECONDS = 900.0
 #: For starting and for writing events, on top of what the plan allows.
 EXTRA_SECONDS = 150.0
-_POLL_SECONDS = 0.05
+_POLL_MILLISECONDS = 50
 _HOME = "/tmp"  # noqa: S108  # the container's own
 
 
@@ -49,34 +49,56 @@ def main() -> None:
 
 
 class _Relay:
-    """Hands standard input on to the worker until one of the two ends, or time is up."""
+    """Hands standard input on to the worker until one of the two ends, or time is up.
+
+    It never waits for the worker to read: a worker that is busy for ever must still end when the input does.
+    """
 
     def __init__(self, worker: subprocess.Popen[bytes]) -> None:
-        self._worker = worker
+        assert worker.stdin is not None
+        self._worker, self._input = worker, worker.stdin.fileno()
+        os.set_blocking(self._input, False)
         self._first_line = b""
+        self._unsent = memoryview(b"")
         self._allowed: Optional[float] = None
         self._deadline = time.monotonic() + IDLE_SECONDS
 
     def run(self) -> None:
         """Return when the worker has ended, or has been ended."""
-        with selectors.PollSelector() as selector:
-            selector.register(0, selectors.EVENT_READ)
-            while not self._has_ended():
-                if time.monotonic() > self._deadline:
-                    os.kill(self._worker.pid, signal.SIGKILL)
-                    return
-                if selector.select(_POLL_SECONDS):
-                    data = os.read(0, 1 << 20)
-                    if not data:
-                        os.kill(self._worker.pid, signal.SIGKILL)
-                        return
-                    self._hand_on(data)
+        while not self._has_ended():
+            if time.monotonic() > self._deadline or not self._hand_on():
+                os.kill(self._worker.pid, signal.SIGKILL)
+                return
 
     def _has_ended(self) -> bool:
         """Whether the worker is gone; its remains stay for whoever asks how much memory it had."""
         return os.waitid(os.P_PID, self._worker.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
-    def _hand_on(self, data: bytes) -> None:
+    def _hand_on(self) -> bool:
+        """Wait a little for data, and hand it on; False when standard input has ended."""
+        poll = select.poll()
+        poll.register(0, 0 if self._unsent else select.POLLIN)  # that it was closed is told in any case
+        if self._unsent:
+            poll.register(self._input, select.POLLOUT)
+        events = dict(poll.poll(_POLL_MILLISECONDS))
+        if events.get(0, 0) & select.POLLIN:
+            data = os.read(0, 1 << 20)
+            if not data:
+                return False
+            self._heed(data)
+            self._unsent = memoryview(data)
+        elif events.get(0, 0):
+            return False
+        try:
+            self._unsent = self._unsent[os.write(self._input, self._unsent) if self._unsent else 0 :]
+        except BlockingIOError:
+            pass
+        except BrokenPipeError:  # the worker has ended, or reads no more
+            self._unsent = memoryview(b"")
+        return True
+
+    def _heed(self, data: bytes) -> None:
+        """Read the time that the plan, the first line, allows, and begin to count anew with each piece."""
         if self._allowed is None:
             self._first_line += data
             if b"\n" in self._first_line:
@@ -84,8 +106,6 @@ class _Relay:
                 self._first_line = b""
         if self._allowed is not None:
             self._deadline = time.monotonic() + self._allowed
-        with suppress(BrokenPipeError):
-            self._worker.stdin.write(data)  # type: ignore[union-attr]
 
 
 if __name__ == "__main__":

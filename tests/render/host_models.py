@@ -107,6 +107,21 @@ class LabelsFail(nn.Module):
         return torch.tensor([0, 1]), torch.tensor([[0.5, 0.6], [1.0, 1.2]])
 
 
+class CountsCalls(nn.Module):
+    """Raises on its first call, and labels later ones at as many milliseconds as there were calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:
+        self.calls += 1
+        if self.calls == 1:
+            raise RuntimeError("not yet")
+        start = self.calls * 0.001
+        return torch.tensor([[0.0, 1.0]]), torch.tensor([[start, start + 0.01]])
+
+
 class WholeTimestamps(nn.Module):
     def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:
         return torch.tensor([0]), torch.tensor([[0, 1]])

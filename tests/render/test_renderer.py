@@ -17,6 +17,7 @@ from audacitorch.hosts.tracks import tracks_of  # noqa: E402
 from audacitorch.render.audio_file import AudioError, open_audio  # noqa: E402
 from audacitorch.render.staging import Outputs  # noqa: E402
 from audacitorch.trial.starters import torch_python  # noqa: E402
+from tests.render.host_models import CountsCalls  # noqa: E402
 from tests.render.rendered import ANALYZER, EFFECT, noise, render_clip, render_file, renderer, samples_of  # noqa: E402
 from tests.trial import modules  # noqa: E402
 
@@ -96,6 +97,26 @@ def test_a_worker_that_ended_is_started_anew_for_the_next_track(tmp_path: Path) 
     with renderer(tmp_path, modules.EndlessLoop(), EFFECT, seconds=1.5) as started:
         assert not render_file(started, tmp_path / "loud.wav", tmp_path / "out")[0].complete
         assert render_file(started, tmp_path / "huge.wav", tmp_path / "out")[0].complete
+
+
+def test_a_block_on_the_way_when_the_host_gives_up_the_track_does_not_reach_the_model(tmp_path: Path) -> None:
+    """The model counts its calls, and fails on the first: the next track's first block is its second call."""
+    soundfile.write(tmp_path / "long.wav", noise(3 * 262144), 44100)
+    soundfile.write(tmp_path / "short.wav", noise(1000), 44100)
+    with renderer(tmp_path, CountsCalls(), ANALYZER) as started:
+        [given_up] = render_file(started, tmp_path / "long.wav", tmp_path / "out")
+        [following] = render_file(started, tmp_path / "short.wav", tmp_path / "out")
+    assert (given_up.complete, given_up.blocks, given_up.failed) == (False, 1, 1)
+    assert following.labels is not None
+    assert [round(label.start, 4) for label in following.labels] == [0.002]
+
+
+def test_a_model_that_hangs_on_a_later_block_ends_in_time(tmp_path: Path) -> None:
+    clip = np.full((4 * 262144, 2), 0.5, np.float32)
+    clip[: 2 * 262144] = 1e32
+    rendering = render_clip(tmp_path, modules.EndlessLoop(), clip, EFFECT, seconds=3.0)
+    assert (rendering.complete, rendering.blocks, rendering.failed) == (False, 3, 1)
+    assert "not finished after 3 s" in rendering.failures[0]
 
 
 def test_labels_make_no_path(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import time
 from typing import Any, Dict, List
 
 import pytest
@@ -105,3 +107,19 @@ def test_the_supervisor_ends_the_worker_when_its_input_ends() -> None:
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
     assert json.loads(done.stdout.splitlines()[-1])["status"] == -9
     assert supervisor.IDLE_SECONDS > 600
+
+
+def test_the_supervisor_ends_a_worker_that_reads_no_more_when_its_input_ends() -> None:
+    """The next block waits in the pipe while the model computes for ever, and the program is gone."""
+    deaf = "lambda python, model: [python, '-c', 'import time; time.sleep(600)']"
+    code = f"from audacitorch.trial import supervisor; supervisor.worker_command = {deaf}; supervisor.main()"
+    block = b'{"seconds": 600}\n' + bytes(4 << 20)
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        os.set_blocking(process.stdin.fileno(), False)
+        os.write(process.stdin.fileno(), block)  # as much as the pipes take
+        with contextlib.suppress(BlockingIOError):
+            time.sleep(1.0)
+            os.write(process.stdin.fileno(), block)
+        output, _ = process.communicate(timeout=60)
+    assert json.loads(output.splitlines()[-1])["status"] == -9

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, List
 
 import jsonschema
+import numpy as np
 import pytest
 
 from audacitorch.trial.plan import Plan, PlannedPass
@@ -65,7 +66,7 @@ def conversation(sandbox: str, scratch: Path, plan: Plan, blocks: int = 0) -> Li
     with start(str(scratch), plan.model) as worker:
         worker.begin(plan)
         for _ in range(blocks):
-            worker.send_block(2, 100, bytes(800), 60.0)
+            worker.send_block(np.zeros((2, 100), np.float32), 0.0, 44100, 60.0)
         if blocks:
             worker._send(b"\n")
         for event in worker.events():
