@@ -7,30 +7,24 @@ import json
 import math
 import signal
 import sys
-import tempfile
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Sequence, Tuple
+from typing import TYPE_CHECKING, Callable, Iterator, List, Sequence, Tuple
 
 from audacitorch.commands.options import ALL_HOSTS, add_host_argument, add_limit_arguments, add_target_argument
-from audacitorch.findings import ERROR
-from audacitorch.hosts import HOSTS, host_named
-from audacitorch.hosts.tracks import SAMPLE_FORMATS, tracks_of
-from audacitorch.repo.target import opened_repo
+from audacitorch.hosts import HOSTS, Host, host_named
+from audacitorch.hosts.tracks import SAMPLE_FORMATS
 from audacitorch.safetext import visible
 
 if TYPE_CHECKING:
-    from audacitorch.render import Renderer, Rendering
-    from audacitorch.render.staging import Outputs
+    from audacitorch.render import Renderer
+    from audacitorch.render.batch import Job
+    from audacitorch.repo.model_repo import FolderRepo
+    from audacitorch.report.model import Report
+    from audacitorch.trial.starters import WorkerStarter
 
 _TERMINATED = 143
 _INTERRUPTED = 130
-#: Suffixes of files that are taken for audio where a whole folder is given; all others are tried when they are named.
-_SUFFIXES = (
-    *(".aac", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au", ".caf", ".flac", ".m4a", ".mka", ".mp2", ".mp3", ".mp4"),
-    *(".oga", ".ogg", ".opus", ".rf64", ".snd", ".voc", ".w64", ".wav", ".webm", ".wma", ".wv"),
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,166 +84,83 @@ def _terminate(number: int, frame: object) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from audacitorch.check import Options, check
-    from audacitorch.facts import METADATA, MODEL
-    from audacitorch.render import Renderer
-    from audacitorch.render.conversation import started_early
-    from audacitorch.render.staging import Outputs
-    from audacitorch.repo.metadata_file import MAX_BYTES, read_metadata
+    from audacitorch.repo.target import opened_repo
     from audacitorch.trial.starters import worker_starter
 
-    jobs = jobs_for(arguments.audio, arguments.output)
-    if not jobs:
-        _say(f"There are no audio files in {', '.join(map(str, arguments.audio))}.")
-        return 2
     start = worker_starter(arguments.sandbox)
     with ExitStack() as stack:
         repo = stack.enter_context(
             opened_repo(arguments.target, arguments.endpoint, seconds=arguments.download_seconds)
         )
-        start = started_early(start, repo.path(MODEL), stack)
+        start = _started(start, repo, stack)  # whatever is imported and read from here on, the worker imports Torch
+        from audacitorch.render.batch import Selection, jobs_for, run_jobs
+        from audacitorch.render.staging import Outputs
+
+        jobs = jobs_for(arguments.audio, arguments.output)
+        if not jobs:
+            _say(f"There are no audio files in {', '.join(map(str, arguments.audio))}.")
+            return 2
         asked = HOSTS if arguments.host == ALL_HOSTS else (host_named(arguments.host),)
-        report = check(repo, Options(hosts=asked, static=True), start)  # while the worker imports Torch
-        errors = [finding for finding in report.findings if finding.severity == ERROR]
-        hosts = [host for host in asked if not any(host in error.hosts for error in errors)]
-        for error in errors:
-            if any(host in error.hosts for host in asked):
-                _say(f"{error.message} ({error.rule})")
+        report, hosts = _checked(repo, asked, start)
         if not hosts:
             return 1
-        fields = read_metadata(repo.read(METADATA, MAX_BYTES)).fields
-        limits = arguments.timeout, arguments.memory << 20, arguments.sample_format
-        shown = () if report.archive is None else tuple(report.archive.operators)
-        renderers = [
-            stack.enter_context(Renderer(start, repo.path(MODEL), fields, host, *limits, operators=shown))
-            for host in hosts
-        ]
-        if not renderers[0].analyzes:
-            renderers = renderers[:1]  # hosts differ in how they read labels, and in nothing that an effect shows
+        renderers = _renderers(repo, report, hosts, start, arguments, stack)
         outputs = stack.enter_context(Outputs(arguments.force))
+        formats = arguments.output_format, tuple(arguments.label_format)
+        selection = Selection(arguments.start, arguments.duration, *formats)
         try:
-            _run_jobs(jobs, renderers, outputs, arguments)
+            show = (lambda job: None) if arguments.json else _show
+            run_jobs(jobs, renderers, outputs, selection, _progress, show)
         finally:
             if arguments.json:
-                print(json.dumps({"files": [_file_json(job) for job in jobs]}, indent=1))
+                print(json.dumps({"files": [job.to_json() for job in jobs]}, indent=1))
     failed = len(hosts) < len(asked) or any(rendering.failed for job in jobs for rendering in job.renderings)
     return 2 if any(job.error for job in jobs) else int(failed)
 
 
-@dataclass
-class _Job:
-    """One audio file: the folder and the name for its results, and what came of it."""
+def _started(start: WorkerStarter, repo: FolderRepo, stack: ExitStack) -> WorkerStarter:
+    """A starter whose first worker imports Torch already; it loads nothing before the model's files are checked."""
+    from audacitorch.facts import MODEL
+    from audacitorch.render.conversation import started_early
 
-    audio: Path
-    folder: Path
-    name: str
-    renderings: List[Rendering] = field(default_factory=list)
-    notes: List[str] = field(default_factory=list)
-    error: str = ""
+    return started_early(start, repo.path(MODEL), stack)
 
 
-def jobs_for(audio: Sequence[Path], output: Path) -> List[_Job]:
-    """A job for each file, and for each audio file in a folder, whose own folders are kept below ``output``.
+def _checked(repo: FolderRepo, asked: Sequence[Host], start: WorkerStarter) -> Tuple[Report, List[Host]]:
+    """The report on the model's files, and those of the hosts asked for that run it; the errors of others are said."""
+    from audacitorch.check import Options, check
+    from audacitorch.findings import ERROR
 
-    Names are those of the files, numbered where an earlier one goes to the same folder.
-    """
-    found: List[Tuple[Path, Path]] = []
-    for path in audio:
-        if path.is_dir():
-            found += [(file, output / file.relative_to(path).parent) for file in _audio_in(path, output)]
-        else:
-            found.append((path, output))
-    jobs: List[_Job] = []
-    seen: Dict[Tuple[Path, str], int] = {}
-    for file, folder in found:
-        key = folder, file.stem.lower()
-        seen[key] = seen.get(key, 0) + 1
-        jobs.append(_Job(file, folder, file.stem if seen[key] == 1 else f"{file.stem}-{seen[key]}"))
-    return jobs
+    report = check(repo, Options(hosts=tuple(asked), static=True), start)
+    errors = [finding for finding in report.findings if finding.severity == ERROR]
+    for error in errors:
+        if any(host in error.hosts for host in asked):
+            _say(f"{error.message} ({error.rule})")
+    return report, [host for host in asked if not any(host in error.hosts for error in errors)]
 
 
-def _audio_in(folder: Path, output: Path) -> List[Path]:
-    """The audio files in ``folder`` and the folders in it, sorted; none of those in an ``output`` within it."""
-    own = output.resolve() if folder.resolve() in output.resolve().parents else None
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in _SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-        and (own is None or own not in path.resolve().parents)
-    )
-
-
-def _file_json(job: _Job) -> Dict[str, Any]:
-    tracks = [rendering.to_json() for rendering in job.renderings]
-    return {"audio": str(job.audio), "error": job.error or None, "notes": job.notes, "tracks": tracks}
-
-
-def _run_jobs(
-    jobs: Sequence[_Job], renderers: Sequence[Renderer], outputs: Outputs, arguments: argparse.Namespace
-) -> None:
-    """All jobs, one after the other; a file that can't be read does not stop the others."""
-    from audacitorch.render.audio_file import AudioError
-    from audacitorch.render.staging import OutputError
-
-    inputs = [job.audio for job in jobs]
-    for number, job in enumerate(jobs):
-        try:
-            with tempfile.TemporaryDirectory(prefix="audacitorch-") as scratch:
-                _run_job(job, renderers, outputs, arguments, inputs, Path(scratch))
-            outputs.publish(later=inputs[number + 1 :])
-        except OutputError:
-            raise
-        except AudioError as error:
-            outputs.discard_unfinished()
-            job.renderings, job.error = [], str(error)
-        if not arguments.json:
-            _show(job)
-
-
-def _run_job(
-    job: _Job,
-    renderers: Sequence[Renderer],
-    outputs: Outputs,
+def _renderers(
+    repo: FolderRepo,
+    report: Report,
+    hosts: Sequence[Host],
+    start: WorkerStarter,
     arguments: argparse.Namespace,
-    inputs: Sequence[Path],
-    scratch: Path,
-) -> None:
-    """One file through the model, for each host: effects are written, labels where hosts differ each under its name."""
-    from audacitorch.render.audio_file import AudioError, open_audio
-    from audacitorch.render.results import write_labels
+    stack: ExitStack,
+) -> List[Renderer]:
+    """A renderer for each host that shows something of its own, each loading the model already."""
+    from audacitorch.facts import METADATA, MODEL
+    from audacitorch.hosts import ANALYZER
+    from audacitorch.render import Renderer
+    from audacitorch.repo.metadata_file import MAX_BYTES, read_metadata
 
-    audio = open_audio(job.audio, scratch)
-    job.notes += audio.notes
-    try:
-        tracks = tracks_of(audio, job.name, arguments.start, arguments.duration)
-    except ValueError as error:
-        raise AudioError(f"{job.audio} can't be rendered: {error}.") from error
-    formats = arguments.output_format, arguments.label_format
-    stems = {track.name: _stems(track.name, renderers) for track in tracks}
-    for names in stems.values():
-        for name in names:
-            outputs.claim(renderers[0].paths(name, job.folder, *formats), inputs)
-    total = sum(track.seconds for track in tracks) * len(renderers)
-    with _progress(job.audio.name, total) as advance:
-        for track in tracks:
-            made = [each.render(track, job.folder, outputs, arguments.output_format, advance) for each in renderers]
-            job.renderings += made
-            same = len(made) < 2 or (made[0].complete and made[0].labels == made[1].labels)
-            for rendering, stem in zip(
-                made[:1] if same else made, stems[track.name] if same else stems[track.name][1:]
-            ):
-                if rendering.labels is not None:
-                    seconds = track.end / audio.rate
-                    rendering.written = write_labels(
-                        rendering.labels, outputs, job.folder / stem, arguments.label_format, seconds
-                    )
-
-
-def _stems(track: str, renderers: Sequence[Renderer]) -> List[str]:
-    """Names for results: the track's, and where several hosts may differ one for each host."""
-    return [track, *(f"{track} ({each.host})" for each in renderers if len(renderers) > 1)]
+    fields = read_metadata(repo.read(METADATA, MAX_BYTES)).fields
+    limits = arguments.timeout, arguments.memory << 20, arguments.sample_format
+    shown = () if report.archive is None else tuple(report.archive.operators)
+    if fields["effect_type"] != ANALYZER:
+        hosts = hosts[:1]  # they differ in how they read labels, and in nothing that an effect shows
+    return [
+        stack.enter_context(Renderer(start, repo.path(MODEL), fields, host, *limits, operators=shown)) for host in hosts
+    ]
 
 
 @contextmanager
@@ -269,7 +180,7 @@ def _progress(name: str, seconds: float) -> Iterator[Callable[[float], None]]:
         yield lambda done: bar.advance(task, done)
 
 
-def _show(job: _Job) -> None:
+def _show(job: Job) -> None:
     """The files that were written, what went wrong, and a line that sums up each track."""
     if job.error:
         _say(job.error)

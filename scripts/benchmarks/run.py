@@ -1,4 +1,4 @@
-"""How much `audacitorch run` costs: against a bare script that makes the same passes, and in memory for long files.
+"""How much `audacitorch run` costs: against a bare script that does the same work, and in memory for long files.
 
 The model does nothing, at 16 kHz, so that what is measured is resampling and everything around the model. Ratios are
 medians over pairs of runs, one of each after the other, so that a busy machine slows both.
@@ -22,7 +22,7 @@ import soundfile
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = [sys.executable, "-m", "audacitorch"]
 RATE, MODEL_RATE = 44100, 16000
-BARE = """
+PASSES = """
 import sys, torch
 from audacitorch.hosts.audio import resample
 model = torch.jit.load(sys.argv[1]).eval()
@@ -35,11 +35,23 @@ with torch.no_grad():
         resample(model(resample(block.sum(0, keepdim=True), track, rate)), rate, track)
         left -= samples
 """
+BARE = """
+import sys, soundfile, torch
+from audacitorch.hosts.audio import resample
+model = torch.jit.load(sys.argv[1]).eval()
+track, rate = int(sys.argv[2]), int(sys.argv[3])
+with torch.no_grad(), soundfile.SoundFile(sys.argv[4]) as source, \\
+        soundfile.SoundFile(sys.argv[5], "w", track, 1, "FLOAT") as target:
+    for block in source.blocks(262144, dtype="float32", always_2d=True):
+        mono = torch.from_numpy(block.T.copy()).sum(0, keepdim=True)
+        result = resample(model(resample(mono, track, rate)), rate, track)
+        target.write(result[0, : len(block)].numpy())
+"""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=3, help="default: %(default)d")
+    parser.add_argument("--pairs", type=int, default=3, help="rounds, one run of each (default: %(default)d)")
     parser.add_argument("--minutes", type=float, default=10.0, help="of the clip that is timed (default: %(default)g)")
     parser.add_argument("--memory", type=float, nargs="*", default=[1.0, 10.0, 60.0], metavar="MINUTES")
     options = parser.parse_args()
@@ -79,20 +91,33 @@ def stereo_clip(path: Path, minutes: float) -> int:
 
 
 def compare_with_bare_script(repo: Path, folder: Path, minutes: float, pairs: int) -> None:
-    """The ratio of a whole run to the same passes and resampling in a script that does nothing else."""
+    """The ratio of a whole run to a script that does the same work, and to the passes and resampling alone."""
     clip = folder / "clip.wav"
     samples = stereo_clip(clip, minutes)
-    ours_command = [*PROGRAM, "run", str(repo), str(clip), "-o", str(folder / "out"), "--force"]
-    bare_command = [sys.executable, "-c", BARE, str(repo / "model.pt"), str(RATE), str(MODEL_RATE), str(samples)]
-    ours, bare = [], []
+    model = [str(repo / "model.pt"), str(RATE), str(MODEL_RATE)]
+    commands = {
+        "audacitorch run": [*PROGRAM, "run", str(repo), str(clip), "-o", str(folder / "out"), "--force"],
+        "bare script: reads, passes, resampling, writes": [
+            *(sys.executable, "-c", BARE, *model, str(clip), str(folder / "bare.wav"))
+        ],
+        "the passes and resampling alone": [sys.executable, "-c", PASSES, *model, str(samples)],
+    }
+    taken: Dict[str, List[float]] = {what: [] for what in commands}
     for _ in range(pairs):
-        ours.append(seconds(ours_command))
-        bare.append(seconds(bare_command))
-    ratio = statistics.median(one / other for one, other in zip(ours, bare))
-    print(f"audacitorch run, {minutes:g} minutes of stereo: {statistics.median(ours):.2f} s")
-    print(f"bare script, the same passes and resampling: {statistics.median(bare):.2f} s")
-    print(f"ratio, median of {pairs} pairs: {ratio:.2f} (at most 1.3)", flush=True)
+        for what, command in commands.items():
+            taken[what].append(seconds(command))
+    ours, bare, passes = taken.values()
+    print(f"{minutes:g} minutes of stereo, median of {pairs} rounds:")
+    for what, times in taken.items():
+        print(f"{what}: {statistics.median(times):.2f} s")
+    print(f"ratio to the bare script: {ratio(ours, bare):.2f} (at most 1.3)")
+    print(f"ratio to the passes and resampling alone: {ratio(ours, passes):.2f}", flush=True)
     clip.unlink()
+
+
+def ratio(ours: List[float], others: List[float]) -> float:
+    """The median over rounds."""
+    return statistics.median(one / other for one, other in zip(ours, others))
 
 
 def seconds(command: List[str]) -> float:

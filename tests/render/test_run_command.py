@@ -17,7 +17,7 @@ import pytest
 torch = pytest.importorskip("torch")
 soundfile = pytest.importorskip("soundfile")
 
-from audacitorch.commands.run_command import jobs_for  # noqa: E402
+from audacitorch.render.batch import jobs_for  # noqa: E402
 from audacitorch.trial.starters import torch_python  # noqa: E402
 from tests import made  # noqa: E402
 from tests.hub import LocalHub  # noqa: E402
