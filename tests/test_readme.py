@@ -39,7 +39,7 @@ def test_the_example_runs_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (tmp_path / "my-model" / "model.pt").is_file()
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if p.name != "specification.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_linked_file_is_there(page: Any) -> None:
     for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
         if link.startswith(HERE):
