@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import replace
-from math import gcd
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -14,8 +12,9 @@ from torch import Tensor
 from audacitorch.trial import measure
 from audacitorch.trial.compiled import State, follows_input
 from audacitorch.trial.forward import Signals, prepare
-from audacitorch.trial.observations import Output, Pass
-from audacitorch.trial.plan import SHORT_BLOCK, WHOLE_BLOCK, Plan, PlannedPass
+from audacitorch.trial.lengths import Hints, Lengths
+from audacitorch.trial.observations import Pass
+from audacitorch.trial.plan import ODD_BLOCKS, SHORT_BLOCK, WHOLE_BLOCK, Plan, PlannedPass
 from audacitorch.trial.protocol import Begin, EventWriter, LeftOut, Measured, Passed, describe_failure
 
 #: No pass starts that is expected to end after this part of the budget; the rest is for what estimates miss.
@@ -23,15 +22,14 @@ _BUDGET_SHARE = 0.9
 #: When all lengths up to a block of so many samples have failed, the rest would too.
 _HOPELESS_FROM = 65536
 #: The passes of a slow model together take at most this many times one whole block; slow is what takes so long for it.
-_WHOLE_BLOCKS = 4.5
+_WHOLE_BLOCKS = 4.25
 _SLOW_SECONDS = 0.5
+#: A slow model's seam is heard on a block of so many samples at the model's rate, not on the whole one.
+_SLOW_SEAM = 32768
 #: Blocks of at least this many samples tell the latency.
 _LONG_ENOUGH = 32768
 #: Passes of one length after which memory must still grow to be said to grow: the first ones fill caches.
 _SETTLED_AFTER = 2
-#: Guesses at what lengths must be a multiple of: how many of the numbers in error texts, and the largest.
-_MOST_GUESSES, _LARGEST_MULTIPLE = 20, 65536
-_SHAPE = re.compile(r"shape '\[([\d, -]{1,200})\]' is invalid for input of size")
 #: Stands for the output of a pass that raised; a model may return anything else, None too.
 _FAILED = object()
 
@@ -56,18 +54,17 @@ class Passes:
         longest = max((planned.samples for planned in plan.passes), default=1)
         self._hopeless_from = min(_HOPELESS_FROM, longest) * plan.sample_rate / plan.track_rate
         self._signals = Signals(longest, plan.track_rate, plan.seed)
-        #: By number of channels: which lengths at the model's rate returned, and which returned finite numbers.
-        self._returned: Dict[int, Dict[int, bool]] = {1: {}, 2: {}}
-        self._finite: Dict[int, Dict[int, bool]] = {1: {}, 2: {}}
+        self._hints = Hints()
+        self._lengths = {channels: Lengths(self._hints) for channels in (1, 2)}
         self._working_blocks: List[int] = []
         self._cost: Tuple[int, float] = (0, 0.0)
         self._first: Any = _FAILED
         self._answers: Dict[str, Any] = {}
         self._whole: Optional[Tuple[Tensor, Any]] = None
+        self._slow = False
+        #: What the last pass took of the processor: on a busy machine a fast model takes long as well.
+        self._processor_seconds = 0.0
         self._seam_samples = {planned.samples for planned in plan.passes if planned.purpose == "seam"}
-        self._numbers: Set[int] = set()
-        #: The numbers that every shape which did not fit had in common; None while there was none.
-        self._frames: Optional[Set[int]] = None
         self._state = State(model, unit)
         self._held: List[int] = []
 
@@ -78,17 +75,21 @@ class Passes:
             self._run(planned, last=True)
         self._compare_answers()
         self._compare_state()
-        channels = 2 if any(self._returned[2].values()) and not any(self._returned[1].values()) else 1
-        self._search_lengths(channels)
+        channels = 2 if self._lengths[2].any_returned and not self._lengths[1].any_returned else 1
+        found = self._lengths[channels].search(lambda samples: self._try_length(channels, samples))
+        if found != Measured():
+            self._events.emit(found)
 
     def _run(self, planned: PlannedPass, last: bool = False) -> bool:
         """Run one planned pass if that makes sense; False where it should wait until some block has worked."""
         channels = planned.channels if self._plan.multichannel else 1
-        returned = self._returned[channels]
-        if max(returned, default=0) >= self._hopeless_from and not any(returned.values()):
+        lengths = self._lengths[channels]
+        if lengths.longest >= self._hopeless_from and not lengths.any_returned:
             self._events.emit(LeftOut(_name(planned), "no block of any length worked so far"))
         elif planned.purpose == "seam":
             self._run_seam(planned)
+        elif self._slow and planned.samples == ODD_BLOCKS[1]:
+            self._events.emit(LeftOut(_name(planned), f"the model is slow, and {ODD_BLOCKS[0]:,} samples were tried"))
         elif planned.purpose == "signal" and not self._working_blocks and not last:
             return False
         else:
@@ -130,21 +131,31 @@ class Passes:
     def _bound_total(self, samples: int) -> None:
         """A slow model's trial ends after a few times what its whole block took."""
         seconds = self._cost[1]
-        if samples == WHOLE_BLOCK and seconds > _SLOW_SECONDS:
-            bound = self._started + seconds * _WHOLE_BLOCKS
-            if bound < self._deadline:
-                self._deadline, self._limit = bound, f"a trial takes at most {_WHOLE_BLOCKS:g} times one whole block"
+        self._slow = samples == WHOLE_BLOCK and min(seconds, self._processor_seconds) > _SLOW_SECONDS
+        bound = self._started + seconds * _WHOLE_BLOCKS
+        if self._slow and bound < self._deadline:
+            self._deadline, self._limit = bound, f"a trial takes at most {_WHOLE_BLOCKS:g} times one whole block"
 
     def _run_seam(self, planned: PlannedPass) -> None:
-        """Run the two parts of the block that was run whole, as two blocks of a clip would be; both odd in length."""
-        if self._whole is None or not self._affordable(planned.samples, _name(planned)):
+        """Run the two parts of a block that was run in one, as two blocks of a clip would be; both odd in length.
+
+        That block is the whole one; for a slow model it is a shorter one, which costs a quarter of it.
+        """
+        if self._whole is None or not self._affordable(planned.samples // (4 if self._slow else 1), _name(planned)):
             return
         block, whole = self._whole
         self._whole = None
+        track_samples = planned.samples
+        if self._slow and block.shape[1] > _SLOW_SEAM:
+            track_samples = track_samples * _SLOW_SEAM // block.shape[1]
+            block = block[:, :_SLOW_SEAM].contiguous()
+            whole = self._forward(planned, block, track_samples)
+            why = f"the model is slow, and blocks of {_SLOW_SEAM:,} samples were compared"
+            self._events.emit(LeftOut(_name(planned), why))
         border = (block.shape[1] // 2) | 1
         parts = (block[:, :border].contiguous(), block[:, border:].contiguous())
-        halves = [self._forward(planned, part, planned.samples // 2) for part in parts]
-        if not any(half is _FAILED for half in halves):
+        halves = [self._forward(planned, part, track_samples // 2) for part in parts]
+        if not any(output is _FAILED for output in (whole, *halves)):
             self._measure(
                 lambda: Measured(
                     seam_db=measure.seam_db(whole, halves),
@@ -165,69 +176,13 @@ class Passes:
         if len(growth) >= 2 and min(growth) > 0:
             self._events.emit(Measured(kept_bytes=sum(growth) // len(growth)))
 
-    def _search_lengths(self, channels: int) -> None:
-        """Find what inputs must be a multiple of, or else the shortest input that works, in samples at its rate."""
-        tried = self._finite[channels] if any(self._finite[channels].values()) else self._returned[channels]
-        working = sorted(samples for samples, works in tried.items() if works)
-        if not working and not self._frames:
-            return
-        guesses = None if working else [max(self._frames or ())]
-        above = [samples for samples, works in tried.items() if not works and samples > next(iter(working), 1)]
-        multiple = self._search_multiple(channels, min(above), tried, guesses) if above else None
-        if multiple is not None:
-            self._events.emit(Measured(multiple_samples=multiple))
-        if multiple is not None or not working:
-            return
-        good = working[0]
-        bad = max((samples for samples, works in tried.items() if not works and samples < good), default=0)
-        while good - bad > 1:
-            middle = 1 if bad == 0 else (bad + good) // 2
-            works = self._try_length(channels, middle, tried)
-            if works is None:
-                return
-            good, bad = (middle, bad) if works else (good, middle)
-        self._events.emit(Measured(minimum_samples=good))
-
-    def _remember_shape(self, said: str) -> None:
-        shape = _SHAPE.search(said)
-        if shape is not None:
-            numbers = {int(digits) for digits in re.findall(r"\d{1,6}", shape[1])} - {0, 1}
-            numbers = {number for number in numbers if number <= _LARGEST_MULTIPLE}
-            self._frames = numbers if self._frames is None else self._frames & numbers
-
-    def _search_multiple(
-        self, channels: int, floor: int, tried: Dict[int, bool], guesses: Optional[List[int]] = None
-    ) -> Optional[int]:
-        """What lengths from ``floor`` on must be a multiple of, checked with more lengths; None: there is none.
-
-        Unless they are given, guesses are numbers that error texts hold, a power of two, and what the lengths that
-        work have in common.
-        """
-        common = 0
-        for samples, works in tried.items():
-            common = gcd(common, samples) if works and samples >= floor else common
-        named = sorted(number for number in self._numbers if 1 < number <= _LARGEST_MULTIPLE)
-        for multiple in guesses or [*named[:_MOST_GUESSES], 4096, _LARGEST_MULTIPLE, common]:
-            if multiple < 2 or any(works and n >= floor and n % multiple for n, works in tried.items()):
-                continue
-            base = multiple * (floor // multiple + 1)
-            if not all(self._try_length(channels, samples, tried) for samples in (base, base + multiple)):
-                continue
-            for prime in _primes(multiple):
-                while multiple % prime == 0 and self._try_length(channels, base + multiple // prime, tried):
-                    multiple //= prime
-            return multiple if multiple > 1 else None
-        return None
-
-    def _try_length(self, channels: int, samples: int, tried: Dict[int, bool]) -> Optional[bool]:
-        """Whether a length works; None where there is no time to tell."""
-        if samples in tried:
-            return tried[samples]
+    def _try_length(self, channels: int, samples: int) -> bool:
+        """Run a block of another length; False where there is no time for it."""
         if not self._affordable(samples, "the search for lengths that work"):
-            return None
+            return False
         block = self._signals.block("noise", channels, samples)
         self._forward(PlannedPass("search", "noise", samples, channels), block, samples)
-        return tried[samples]
+        return True
 
     def _forward(self, planned: PlannedPass, block: Tensor, track_samples: int) -> Any:
         """One forward pass, announced before and described after; ``_FAILED`` where it raised."""
@@ -246,23 +201,20 @@ class Passes:
         torch.default_generator.manual_seed(self._plan.seed)  # what a model draws at random is not what it remembers
         output, done = self._called(own, begun)
         if planned.signal == "noise":
-            self._returned[block.shape[0]][block.shape[1]] = done.failure is None
-            self._finite[block.shape[0]][block.shape[1]] = _is_finite(done.output)
+            self._lengths[block.shape[0]].note(done)
         if done.failure is None and not begun.first:
             self._cost = max(self._cost, (block.shape[1], done.seconds or 0.0))
         if done.failure is not None:
-            said = done.failure.message[-500:]
-            self._numbers.update(int(digits) for digits in re.findall(r"\b\d{1,6}\b", said))
-            self._remember_shape(said)
+            self._hints.read(done.failure.message)
         self._events.emit(Passed(replace(done, memory_bytes=self._memory() or None)))
         return output
 
     def _called(self, block: Tensor, begun: Pass) -> Tuple[Any, Pass]:
-        start = time.perf_counter()
+        start, processor = time.perf_counter(), time.process_time()
         try:
             with torch.no_grad():
                 output = self._model(block)
-            seconds = time.perf_counter() - start
+            seconds, self._processor_seconds = time.perf_counter() - start, time.process_time() - processor
             # Reading the result can fail as well: an expanded tensor asks for its memory only now.
             described = measure.describe_output(output, block.shape[1], self._plan.sample_rate)
         except Exception as error:
@@ -284,22 +236,6 @@ class Passes:
             return True
         self._events.emit(LeftOut(what, self._limit))
         return False
-
-
-def _is_finite(output: Optional[Output]) -> bool:
-    return output is not None and not any(tensor.nan or tensor.inf for tensor in output.tensors)
-
-
-def _primes(number: int) -> List[int]:
-    """The prime factors of a number, each once."""
-    found, divisor = [], 2
-    while number > 1:
-        if number % divisor == 0:
-            found.append(divisor)
-            while number % divisor == 0:
-                number //= divisor
-        divisor = divisor + 1 if divisor * divisor <= number else number
-    return found
 
 
 def _name(planned: PlannedPass) -> str:
