@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from audacitorch.rules.runner import Outcome
     from audacitorch.trial.observations import Trial
     from audacitorch.trial.plan import Plan
+    from audacitorch.trial.progress import Seen, Watch
     from audacitorch.trial.session import TrialSession
     from audacitorch.trial.starters import WorkerStarter
 
@@ -63,12 +64,13 @@ class Options:
 
 
 def check(
-    repo: FolderRepo, options: Options, start_worker: WorkerStarter, meanwhile: Callable[[], None] = lambda: None
+    repo: FolderRepo, options: Options, start_worker: WorkerStarter, watch: Watch = lambda plan: lambda event: None
 ) -> Report:
     """Check a model repo that lies in a folder.
 
     ``start_worker`` makes the worker in which the model runs, unless ``options.static``. It is started first, so that
-    it imports torch while the static work is done here. ``meanwhile`` is called once while the model runs.
+    it imports torch while the static work is done here. ``watch`` is called once when the model runs, and what it
+    returns with each event of the worker's.
 
     Raises:
         TargetError: a file of the repo can't be read.
@@ -91,7 +93,7 @@ def check(
             from audacitorch.hear.clips import clip_of
 
             own = clip_of(options.clip)
-        return _Check(repo, options, meanwhile, own).run(session, failure)
+        return _Check(repo, options, watch, own).run(session, failure)
 
 
 @dataclass
@@ -100,10 +102,11 @@ class _Check:
 
     repo: FolderRepo
     options: Options
-    meanwhile: Callable[[], None]
+    watch: Watch
     own_clip: Optional[Clip] = None
     digest: Digest = field(init=False)
     heard: Tuple[Heard, ...] = ()
+    seen: Seen = lambda event: None
 
     def run(self, session: Optional[TrialSession], failure: Optional[CouldNotRun]) -> Report:
         from audacitorch.rules import all_rules
@@ -194,7 +197,9 @@ class _Check:
         try:
             plan = self.plan(facts)
             listening: List[Listening] = []
-            trial = session.run(plan, lambda: listening.extend(self.prepare_sounds(plan)))
+            trial = session.run(
+                plan, lambda: listening.extend(self.prepare_sounds(plan)), lambda event: self.seen(event)
+            )
             if listening and trial.ended == FINISHED:
                 metadata = facts.metadata.fields if isinstance(facts.metadata, Metadata) else {}
                 self.heard = listening[0].hear(session, trial, plan, metadata)
@@ -205,7 +210,7 @@ class _Check:
 
     def prepare_sounds(self, plan: Plan) -> Iterator[Listening]:
         """The clips for a report that can be heard, while the model runs; none where nobody asked."""
-        self.meanwhile()
+        self.seen = self.watch(plan)
         if self.options.sounds:
             from audacitorch.hear.clips import standard_clips
             from audacitorch.hear.listening import Listening

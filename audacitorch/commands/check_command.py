@@ -8,9 +8,10 @@ import os
 import re
 import shutil
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Iterator, List, Optional
+from typing import TYPE_CHECKING, Iterator, List, Optional
 
 from audacitorch.commands.options import (
     ALL_HOSTS,
@@ -29,7 +30,13 @@ if TYPE_CHECKING:
     from audacitorch.check import Options
     from audacitorch.report.many import Checked
     from audacitorch.report.model import Report
+    from audacitorch.trial.plan import Plan
     from audacitorch.trial.process import Worker
+    from audacitorch.trial.progress import Seen, Watch
+    from audacitorch.trial.protocol import Event
+
+#: How often a log says which pass runs.
+_LOG_SECONDS = 20.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -108,9 +115,9 @@ def _check(target: str, options: Options, arguments: argparse.Namespace, many: b
 
     with (
         opened_repo(target, arguments.endpoint, arguments.facts, arguments.download_seconds) as repo,
-        _progress(sys.stderr.isatty() and not many and not options.static) as meanwhile,
+        _progress(not many and not options.static) as watch,
     ):
-        return check(repo, options, start, meanwhile)
+        return check(repo, options, start, watch)
 
 
 def _run_many(targets: List[str], options: Options, arguments: argparse.Namespace) -> int:
@@ -238,18 +245,36 @@ def _write(report: Report, target: str, folder: Optional[Path], outputs: Optiona
 
 
 @contextmanager
-def _progress(told: bool) -> Iterator[Callable[[], None]]:
-    """Tell somebody at a terminal what is going on; what it yields is to be called while the worker is busy."""
+def _progress(shown: bool) -> Iterator[Watch]:
+    """Show which pass runs and what is left: at a terminal in one line, in a log now and then, once that takes long."""
+    terminal = sys.stderr.isatty()
 
-    def meanwhile() -> None:
-        if told:
-            sys.stderr.write(f"Running the model in Torch {TORCH_VERSION} …")
-            sys.stderr.flush()
+    def watch(plan: Plan) -> Seen:
+        from audacitorch.trial.progress import PassProgress
+
+        if shown and terminal:
+            _write_line(f"Running the model in Torch {TORCH_VERSION}", terminal)
         import rich.console  # noqa: F401  # imported now, while there is time
 
-    yield meanwhile
-    if told:
+        progress, last = PassProgress(plan), time.monotonic()
+
+        def seen(event: Event) -> None:
+            nonlocal last
+            text = progress.text(event)
+            if text is not None and shown and (terminal or time.monotonic() - last >= _LOG_SECONDS):
+                last = time.monotonic()
+                _write_line(text, terminal)
+
+        return seen
+
+    yield watch
+    if shown and terminal:
         sys.stderr.write("\r\x1b[K")
+
+
+def _write_line(text: str, terminal: bool) -> None:
+    sys.stderr.write(f"\r\x1b[K{text} …" if terminal else f"{text}.\n")
+    sys.stderr.flush()
 
 
 def _render(report: Report, target: str, name: str) -> str:

@@ -19,6 +19,7 @@ from audacitorch.trial.child import WorkerLost
 from audacitorch.trial.observations import EXCEPTION, FINISHED, MEMORY, REFUSED, SIGNAL, Failure, Pass, Trial
 from audacitorch.trial.plan import Plan, PlannedPass
 from audacitorch.trial.process import Ending, Worker
+from audacitorch.trial.progress import Seen
 from audacitorch.trial.protocol import (
     Begin,
     Block,
@@ -72,19 +73,19 @@ class TrialSession:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def run(self, plan: Plan, meanwhile: Callable[[], None] = lambda: None) -> Trial:
+    def run(self, plan: Plan, meanwhile: Callable[[], None] = lambda: None, seen: Seen = lambda event: None) -> Trial:
         """Run the plan's passes, and where 1.9.0 could not tell an error's text look for it.
 
-        ``meanwhile`` is called once, when the worker has its plan.
+        ``meanwhile`` is called once, when the worker has its plan, and ``seen`` with each event.
 
         Raises:
             TrialUnavailable: nothing can be said about the model, for a reason that is not the model's.
         """
         try:
-            trial = run_trial(self._worker, plan, meanwhile)
+            trial = run_trial(self._worker, plan, meanwhile, seen)
         except WorkerLost:
             self._worker = self._stack.enter_context(self._start_worker(self._scratch, plan.model))
-            trial = run_trial(self._worker, plan)
+            trial = run_trial(self._worker, plan, seen=seen)
         hidden = [done for done in trial.passes if _is_hidden(done.failure)]
         if trial.ended == SIGNAL:
             return replace(trial, hidden_error=_message(self._without_debug(plan, trial.unfinished)))
@@ -146,7 +147,12 @@ def scratch_folder(parent: Optional[str] = None) -> tempfile.TemporaryDirectory[
         raise TrialUnavailable(f"No temporary folder can be made: {error.strerror or error}.") from error
 
 
-def run_trial(worker: Worker, plan: Plan, meanwhile: Callable[[], None] = lambda: None) -> Trial:
+def run_trial(
+    worker: Worker,
+    plan: Plan,
+    meanwhile: Callable[[], None] = lambda: None,
+    seen: Seen = lambda event: None,
+) -> Trial:
     """Give a started worker its plan, do something else ``meanwhile``, and observe it to its end.
 
     Raises:
@@ -154,21 +160,22 @@ def run_trial(worker: Worker, plan: Plan, meanwhile: Callable[[], None] = lambda
     """
     worker.begin(plan)
     meanwhile()
-    seen: Dict[Type[Event], List[Event]] = {}
+    events: Dict[Type[Event], List[Event]] = {}
     start = time.monotonic()
     try:
         for event in worker.events():
-            seen.setdefault(type(event), []).append(event)
+            events.setdefault(type(event), []).append(event)
+            seen(event)
             if isinstance(event, Walls):
                 start = time.monotonic()
             elif isinstance(event, Done) and plan.listens:
                 break
     except OutOfTime:
-        if Walls not in seen:
+        if Walls not in events:
             raise TrialUnavailable("The worker did not start in time: is the machine overloaded?") from None
-    if Walls not in seen:
+    if Walls not in events:
         raise TrialUnavailable(f"The worker did not start: {worker.last_words()}.")
-    return _fold(seen, plan, worker, time.monotonic() - start)
+    return _fold(events, plan, worker, time.monotonic() - start)
 
 
 def _fold(seen: Mapping[Type[Event], List[Event]], plan: Plan, worker: Worker, seconds: float) -> Trial:

@@ -85,7 +85,7 @@ class ConvTasNet(nn.Module):
 class UNet(nn.Module):
     """Six strided convolutions down and six up, with their skips added."""
 
-    def __init__(self, depth: int = 6, first: int = 40) -> None:
+    def __init__(self, depth: int = 6, first: int = 54) -> None:
         super().__init__()
         channels = [1, *(first * 2**i for i in range(depth - 1)), first * 2 ** (depth - 2)]
         pairs = list(zip(channels, channels[1:]))
