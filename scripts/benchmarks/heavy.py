@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, List
+from typing import Any, List, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -29,9 +30,9 @@ block = torch.rand(1, int(sys.argv[2])) - 0.5
 with torch.no_grad():
     model(block[:, :2048])
     model(block[:, :2048])
-    start = time.perf_counter()
+    start, processor = time.perf_counter(), time.process_time()
     model(block)
-print(time.perf_counter() - start)
+print(time.perf_counter() - start, time.process_time() - processor)
 """
 
 
@@ -133,25 +134,34 @@ def repo(folder: Path, module: Any, labels: List[str]) -> Path:
 
 
 def ratio(name: str, folder: Path) -> float:
-    """A check's seconds over those of one pass with a whole block."""
+    """A check's seconds over those of one pass with a whole block; the processor's seconds are shown as well."""
     before = one_pass(folder)
-    start = time.perf_counter()
+    start, processor = time.perf_counter(), processor_seconds()
     command = [sys.executable, "-m", "audacitorch", "check", str(folder), "--format", "json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    taken = time.perf_counter() - start
-    whole = (before + one_pass(folder)) / 2
+    taken, processor = time.perf_counter() - start, processor_seconds() - processor
+    whole, of_processor = ((one + other) / 2 for one, other in zip(before, one_pass(folder)))
     trial = json.loads(done.stdout)["trial"]
     print(f"{name}: one whole block takes {whole:.2f} s, {whole / (WHOLE_BLOCK / 44100):.2f} times its duration")
     print(f"{name}: check over one whole block: {taken / whole:.2f} (at most {LIMIT:g}), {len(trial['passes'])} passes")
+    print(f"  of the processor: {processor:.1f} s over {of_processor:.1f} s, {processor / of_processor:.2f}")
     for left_out in trial["left_out"]:
         print(f"  left out: {left_out}")
     sys.stdout.flush()
     return taken / whole
 
 
-def one_pass(folder: Path) -> float:
+def one_pass(folder: Path) -> Tuple[float, float]:
+    """Seconds that passed, and seconds of the processor."""
     command = [sys.executable, "-c", BARE, str(folder / "model.pt"), str(WHOLE_BLOCK)]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    passed, processor = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return float(passed), float(processor)
+
+
+def processor_seconds() -> float:
+    """What the processes that ended so far have taken of the processor."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 if __name__ == "__main__":
