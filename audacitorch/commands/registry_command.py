@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     test = _action(actions, "test", "run the models that have not been run")
     status = _action(actions, "status", "say what is new, changed, broken and quarantined, and why")
     publish = _action(actions, "publish", "make the built-in list, and upload it")
-    site = _action(actions, "site", "write the registry as a page")
+    site = _action(actions, "site", "write the catalogue: the registry as a site of static pages")
     for action in (refresh, test, publish):
         action.add_argument(
             "--publish", metavar="REPO_ID", help="upload the built-in list, in one commit, if it changed"
@@ -66,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_format_argument(status, ("text", "markdown"))
     status.add_argument("--issues", metavar="OWNER/REPO", help="keep an issue on GitHub for each broken built-in")
+    site.add_argument("--address", metavar="URL", help="where the site will be, for its feed and badges")
     site.add_argument(
         "-o", "--output", type=Path, default=Path("site"), metavar="DIR", help="where to write it (default: site)"
     )
@@ -114,6 +115,7 @@ def _add_test_arguments(test: argparse.ArgumentParser) -> None:
         metavar="MB",
         help="disk space for downloads (default: %(default)s)",
     )
+    test.add_argument("--sounds", action="store_true", help="keep what built-in models sound like, for the catalogue")
     test.add_argument("--cache", type=Path, metavar="DIR", help="folder for downloads until they are tested")
 
 
@@ -166,8 +168,8 @@ def _test(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetim
     from audacitorch.registry.testing import merge
 
     if arguments.plan:
-        parts = matrix(plan(folder), arguments.plan)
-        print(Plan.of(folder, parts["shard"]).to_json() if arguments.index else json.dumps(parts))
+        parts = matrix(plan(folder, arguments.sounds), arguments.plan)
+        print(Plan.of(folder, parts["shard"], arguments.sounds).to_json() if arguments.index else json.dumps(parts))
         return 0
     if arguments.planned and not arguments.merge:
         raise RegistryError("--planned needs --merge: it says which results are taken.")
@@ -223,6 +225,7 @@ def _run_trials(arguments: argparse.Namespace, folder: RegistryFolder, moment: d
             keep=arguments.results,
             deadline=arguments.deadline,
             say=_say,
+            sounds=arguments.sounds,
             tell=lambda repo_id, said: told(f"{repo_id}: {said}"),
         )
     finally:
@@ -322,9 +325,9 @@ def _upload(arguments: argparse.Namespace, folder: RegistryFolder) -> None:
 
 
 def _site(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime) -> int:
-    from audacitorch.registry.publication import write_site
+    from audacitorch.catalogue.site import ADDRESS, write_site
 
-    count = write_site(folder, arguments.output)
+    count = write_site(folder, arguments.output, arguments.address or ADDRESS)
     print(f"{count:,} models in {arguments.output / 'index.html'}")
     return 0
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from audacitorch.hear.clips import LONGEST_SECONDS, Clip
 from audacitorch.hear.listening import MOST_TRACKS, Heard, HostLabels
-from audacitorch.hear.pictures import Sound, sound_of
+from audacitorch.hear.pictures import Sound, ogg, sound_of
 from audacitorch.hosts import HOSTS, host_named
 from audacitorch.hosts.label_track import Label
 
@@ -25,6 +25,8 @@ from audacitorch.hosts.label_track import Label
 MOST_CHARACTERS = 16 << 20
 _LONGEST_TEXT, _MOST_CLIPS, _MOST_LABELS, _MOST_PARTS, _MOST_LINES = 4_000, 8, 20_000, 64, 2_000
 _HIGHEST_RATE = 396_000
+#: The compression of :func:`small` sounds: libsndfile's 0 to 1, where 1 is the smallest file.
+_SMALL = 0.7
 
 #: Lines of files, by file and number.
 Excerpts = Dict[Tuple[str, int], str]
@@ -34,6 +36,20 @@ def dumps(heard: Sequence[Heard], excerpts: Excerpts) -> str:
     """Clips with their sounds, and the lines that findings name, as JSON."""
     lines = [[file, number, text] for (file, number), text in excerpts.items()]
     return json.dumps({"clips": [_clip_to_json(one) for one in heard], "lines": lines})
+
+
+def small(heard: Heard) -> Heard:
+    """A clip whose sounds take about half of the bytes, for whoever keeps many."""
+
+    def again(sound: Sound) -> Sound:
+        import soundfile
+
+        if not sound.audio:
+            return sound
+        samples, rate = soundfile.read(io.BytesIO(sound.audio), dtype="float32", always_2d=True)
+        return replace(sound, audio=ogg(samples, rate, _SMALL))
+
+    return replace(heard, given=again(heard.given), tracks=tuple((name, again(one)) for name, one in heard.tracks))
 
 
 def loads(text: str) -> Tuple[Tuple[Heard, ...], Excerpts]:

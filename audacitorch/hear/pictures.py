@@ -18,7 +18,7 @@ COLUMNS, ROWS = 480, 96
 #: The spectrogram's lowest frequency in Hz, and its range in dB below the loudest that a full-scale tone gives.
 LOWEST_HZ, RANGE_DB = 60.0, 90.0
 _WINDOW = 2048
-_VORBIS_QUALITY = 0.35  # libsndfile's 0 to 1, where 1 is the smallest file
+_VORBIS_COMPRESSION = 0.35  # libsndfile's 0 to 1, where 1 is the smallest file
 _WEBP_QUALITY = 72
 #: Rates that Vorbis holds, in Hz.
 _VORBIS_RATES = (8000, 192000)
@@ -61,7 +61,7 @@ def decibels(level: float) -> Any:
     return 20 * math.log10(level) if level > 0 else None
 
 
-def ogg(samples: NDArray[Any], rate: int) -> bytes:
+def ogg(samples: NDArray[Any], rate: int, compression: float = _VORBIS_COMPRESSION) -> bytes:
     """Ogg Vorbis; empty where libsndfile can't encode that rate. What exceeds full scale is clipped, as by a player."""
     import soundfile
 
@@ -70,7 +70,7 @@ def ogg(samples: NDArray[Any], rate: int) -> bytes:
     file = io.BytesIO()
     try:
         with soundfile.SoundFile(
-            file, "w", rate, samples.shape[1], format="OGG", subtype="VORBIS", compression_level=_VORBIS_QUALITY
+            file, "w", rate, samples.shape[1], format="OGG", subtype="VORBIS", compression_level=compression
         ) as writer:
             clipped = np.clip(samples, -1.0, 1.0)
             for start in range(0, len(clipped), 1 << 15):  # libsndfile overflows its stack with more at once

@@ -9,10 +9,10 @@ import time
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import ContextManager, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, ContextManager, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from audacitorch.http import one_line
-from audacitorch.registry import RegistryError, canonical, locked, write
+from audacitorch.registry import RegistryError, canonical, locked, read_json, write
 from audacitorch.registry.model_record import ModelRecord
 from audacitorch.registry.record_schema import LaterSchema, NotARecord
 
@@ -20,6 +20,8 @@ from audacitorch.registry.record_schema import LaterSchema, NotARecord
 BROKEN = ".broken"
 #: Files about the last run, which change at each: git ignores them.
 VOLATILE = ("looks.json", "untested.json")
+#: Characters of a model's sounds.
+LONGEST_SOUNDS = 2 << 20
 _UNFINISHED_SECONDS = 3600.0
 #: Names that Windows keeps for devices, whatever ending they have.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
@@ -55,6 +57,8 @@ class RegistryFolder:
         self.missing = path / "missing.json"
         self.untested = path / "untested.json"
         self.looks = path / "looks.json"
+        self.notice = path / "notice.txt"
+        self.sounds = path / "sounds"
         #: Files that are no records, filled by :meth:`records`.
         self.unreadable: List[Unreadable] = []
 
@@ -128,6 +132,23 @@ class RegistryFolder:
     def write(self, place: str, record: ModelRecord) -> bool:
         """Have ``record`` at ``place``; False where nothing had to be written."""
         return write(self.models / place, record_text(record))
+
+    def keep_sounds(self, key: str, content: Mapping[str, str], sounds: Any) -> None:
+        """Keep the sounds of a trial of ``content`` as the text that they are: only the catalogue decodes them.
+
+        No sounds at all are kept as well, so that nobody looks for them again; None says that nobody did.
+        """
+        if isinstance(sounds, str) and len(sounds) <= LONGEST_SOUNDS:
+            write(self.sounds / f"{key}.json", canonical({"content": content, "page": sounds}))
+
+    def sounds_of(self, record: ModelRecord) -> Optional[str]:
+        """The sounds of what a record describes, as JSON; None where nobody has looked for them."""
+        try:
+            kept = read_json(self.sounds / f"{record.key}.json", {})
+        except RegistryError:
+            return None
+        page = kept.get("page")
+        return page if kept.get("content") == record.content and isinstance(page, str) else None
 
     def remove(self, place: str) -> None:
         """Delete the record at ``place``, if it is there."""

@@ -12,32 +12,42 @@ import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from audacitorch.facts import METADATA, MODEL
 from audacitorch.hosts import HOSTS
 from audacitorch.registry import RegistryError, owned
 from audacitorch.registry.builtin import read_builtin
 from audacitorch.registry.builtin_list import builtin_keys
-from audacitorch.registry.folder import RegistryFolder
+from audacitorch.registry.folder import LONGEST_SOUNDS, RegistryFolder
 from audacitorch.registry.model_record import ModelRecord, blocking
 from audacitorch.registry.record_schema import STATUSES
 from audacitorch.version import __version__
 
+if TYPE_CHECKING:
+    from audacitorch.report.model import Report
+
 _SHARD = re.compile(r"([0-9]{1,4})/([0-9]{1,4})")
+
+#: Clips whose sounds are kept, of those that a report plays; a record's folder is kept in git, so they are small.
+_KEPT_CLIPS = 1
 
 Content = Tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Job:
-    """One model to run: the repo to take it from, and what its files must be. ``size`` is what has to be downloaded."""
+    """One model to run: the repo to take it from, and what its files must be.
+
+    ``size`` is what has to be downloaded; ``sounds`` says whether the catalogue lacks what it sounds like.
+    """
 
     id: str
     key: str
     revision: str
     content: Content
     size: int
+    sounds: bool = False
 
 
 class Shard(NamedTuple):
@@ -85,10 +95,11 @@ def testable(record: ModelRecord) -> bool:
     return not (record.static_holds and all(blocking(findings, host) for host in HOSTS))
 
 
-def plan(folder: RegistryFolder) -> List[Job]:
+def plan(folder: RegistryFolder, sounds: bool = False) -> List[Job]:
     """The jobs to do: built-in models first, then one of each author in turn, so that nobody holds up the others.
 
-    Of an author's models the largest comes first.
+    Of an author's models the largest comes first. With ``sounds``, built-in models that were run and whose sounds were
+    not kept are run again.
     """
     done: Set[Content] = set()
     jobs: Dict[Content, Job] = {}
@@ -98,14 +109,17 @@ def plan(folder: RegistryFolder) -> List[Job]:
         if not testable(record):
             continue
         content = content_of(record)
-        if record.key in keys or record.id in names:
+        listed = record.key in keys or record.id in names
+        lacking = sounds and listed and folder.sounds_of(record) is None
+        if listed:
             first.add(content)
         if tested(record):
             done.add(content)
-        elif content not in jobs or content in first:
+        if lacking or (not tested(record) and (content not in jobs or content in first)):
             size = sum(record.files[name]["size"] or 0 for name in (MODEL, METADATA))
-            jobs[content] = Job(record.id, record.key, str(record.revision), content, size)
-    left = sorted((job for content, job in jobs.items() if content not in done), key=lambda job: (-job.size, job.id))
+            jobs[content] = Job(record.id, record.key, str(record.revision), content, size, lacking)
+    waiting = (job for content, job in jobs.items() if job.sounds or content not in done)
+    left = sorted(waiting, key=lambda job: (-job.size, job.id))
     turns: Counter[str] = Counter()
     order: Dict[Job, Tuple[bool, int]] = {}
     for job in left:
@@ -185,7 +199,12 @@ def _do(job: Job, setting: Setting, folder: Path) -> Dict[str, Any]:
         return {**failed(job, str(error)), "refused": True}
     except HubError as error:
         return failed(job, str(error))
-    options = Options(hosts=HOSTS, timeout_seconds=setting.timeout_seconds, memory_bytes=setting.memory_bytes)
+    options = Options(
+        hosts=HOSTS,
+        timeout_seconds=setting.timeout_seconds,
+        memory_bytes=setting.memory_bytes,
+        sounds=job.sounds,
+    )
     try:
         model = facts.files.get(MODEL)
         if model is None or model.sha256 is None or (model.lfs and model.sha256 != job.content[0]):
@@ -195,7 +214,16 @@ def _do(job: Job, setting: Setting, folder: Path) -> Dict[str, Any]:
         return failed(job, str(error))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return {**head_of(job), "report": report.to_json()}
+    return {**head_of(job), "report": report.to_json(), **({"sounds": _sounds(report)} if job.sounds else {})}
+
+
+def _sounds(report: Report) -> str:
+    """The first clips and what the model made of them, as JSON that only the catalogue decodes; empty without any."""
+    from audacitorch.hear.page_data import dumps, small
+
+    heard = [small(one) for one in report.heard[:_KEPT_CLIPS] if not one.failure]
+    kept = dumps(heard, {}) if heard else ""
+    return kept if len(kept) <= LONGEST_SOUNDS else ""
 
 
 def head_of(job: Job) -> Dict[str, Any]:

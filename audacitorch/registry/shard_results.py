@@ -27,15 +27,19 @@ _MOST_NAMED = 20
 
 @dataclass(frozen=True)
 class Plan:
-    """What a refresh left to do: the digest of the registry as it left it, and the parts in which the jobs are done."""
+    """What a refresh left to do: the digest of the registry as it left it, and the parts in which the jobs are done.
+
+    ``sounds`` says whether built-in models are run for their sounds as well.
+    """
 
     index: str
     shards: Tuple[Shard, ...]
+    sounds: bool = False
 
     @classmethod
-    def of(cls, folder: RegistryFolder, parts: Iterable[str]) -> Plan:
+    def of(cls, folder: RegistryFolder, parts: Iterable[str], sounds: bool = False) -> Plan:
         """The plan for the registry as it is now, in these parts."""
-        return cls(index_digest(folder), tuple(map(Shard.parse, parts)))
+        return cls(index_digest(folder), tuple(map(Shard.parse, parts)), sounds)
 
     @classmethod
     def from_json(cls, text: str) -> Plan:
@@ -47,16 +51,17 @@ class Plan:
         try:
             data = json.loads(text)
             shards = tuple(map(Shard.parse, data["shard"]))
-            index = data["index"]
+            index, sounds = data["index"], data.get("sounds") is True
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise RegistryError("PLAN is not what `audacitorch registry test --plan N --index` prints.") from error
         if not isinstance(index, str) or len(set(shards)) < len(shards) or len({shard.of for shard in shards}) > 1:
             raise RegistryError("PLAN is not what `audacitorch registry test --plan N --index` prints.")
-        return cls(index, shards)
+        return cls(index, shards, sounds)
 
     def to_json(self) -> str:
         """The plan in one line; ``shard`` is the part of a workflow's matrix."""
-        return json.dumps({"index": self.index, "shard": [f"{shard.number}/{shard.of}" for shard in self.shards]})
+        parts = [f"{shard.number}/{shard.of}" for shard in self.shards]
+        return json.dumps({"index": self.index, "shard": parts, **({"sounds": True} if self.sounds else {})})
 
 
 def index_digest(folder: RegistryFolder) -> str:
@@ -116,7 +121,7 @@ def planned_results(folder: RegistryFolder, kept: Path, planned: Plan) -> Iterat
     _require_folder(kept)
     if index_digest(folder) != planned.index:
         raise RegistryError(f"{folder.path} is not as the refresh left it when it made the plan: nothing is merged.")
-    everything = plan(folder)
+    everything = plan(folder, planned.sounds)
     for place, shard in enumerate(planned.shards):
         jobs = [job for job in everything if shard.takes(job)]
         yield from _results_of(kept / f"results-{place}", shard, jobs, claim(planned.index, shard, jobs))

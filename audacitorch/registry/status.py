@@ -97,7 +97,7 @@ def status(folder: RegistryFolder, since: Optional[datetime] = None, moment: Opt
     return Status(
         since=floor or min((date for date, _, _ in found), default=""),
         counts=dict(sorted(counts.items(), key=_order)),
-        changes=sorted((_change(record, event) for _, record, event in found), key=lambda one: (one.kind, one.id)),
+        changes=sorted(_changes(found), key=lambda one: (one.kind, one.id)),
         built_in=states,
         listed=len(read_list(folder)),
         look=Look.last(folder),
@@ -128,8 +128,19 @@ def _last_run(
     return [one for one in events if one[0] >= start]
 
 
-def _change(record: ModelRecord, event: Mapping[str, Any]) -> Change:
-    """An event in words."""
+def _changes(found: List[_Event]) -> Iterator[Change]:
+    """What happened to each model, said once: from its first event's state to its last one's."""
+    by_key: Dict[str, List[_Event]] = {}
+    for one in sorted(found, key=lambda one: one[0]):
+        by_key.setdefault(one[1].key, []).append(one)
+    for events in by_key.values():
+        (_, record, last), first = events[-1], events[0][2]
+        what = "new" if first["event"] == "new" else last["event"]
+        yield change_of(record, {**last, "event": what, "was": first["was"]})
+
+
+def change_of(record: ModelRecord, event: Mapping[str, Any]) -> Change:
+    """An event of a record in words."""
     was, now, what = event["was"], event["status"], event["event"]
     shown = record.status_text if record.status == now else now
     because = f": {event['reason']}" if event["reason"] else ""

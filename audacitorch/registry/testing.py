@@ -63,6 +63,7 @@ def run_trials(
     deadline: Optional[float] = None,
     tell: Callable[[str, str], None] = lambda repo_id, said: None,
     say: Callable[[str], None] = lambda text: None,
+    sounds: bool = False,
 ) -> Tested:
     """Run what has not been run, and write each result as soon as it is there.
 
@@ -72,8 +73,9 @@ def run_trials(
         deadline: seconds for all of it; what was done by then is kept.
         tell: called for each result with the repo's id, and what came of it and of all so far.
         say: told when the engine is lost, and when it is back.
+        sounds: keep what built-in models sound like, for the catalogue.
     """
-    everything = plan(folder)
+    everything = plan(folder, sounds)
     jobs = [job for job in everything if shard is None or shard.takes(job)]
     _prepare(Path(setting.cache), setting, everything)
     keys = {job.key for job in everything}
@@ -200,6 +202,7 @@ def apply(folder: RegistryFolder, result: Mapping[str, Any], moment: datetime) -
             raise NotApplied(f"the report on {record.id} is of another version of this tool, or of another revision")
         after = fold(record, _with(record, report, result, moment), moment)
         folder.write(folder.place(record.id), after)
+        folder.keep_sounds(record.key, dict(result["content"]), result.get("sounds"))
     return after
 
 

@@ -49,6 +49,7 @@ def render(report: Report) -> str:
         operators=operators,
         figures=measured.figures,
         drawings=drawings,
+        source=drawings.data_uri,
         passes=measured.passes(report),
         lines=visible_lines,
         link=lambda rule: help_url(quote(rule, errors="replace")),

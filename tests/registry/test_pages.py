@@ -6,16 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any, Iterator, List
+from typing import Iterator, List
 
 import pytest
 
 from audacitorch.github import GitHub
 from audacitorch.registry.builtin_list import builtin_states
 from audacitorch.registry.issues import LABEL, keep_issues
-from audacitorch.registry.publication import write_site
 from audacitorch.registry.status import render_markdown, render_text, status
 from tests.github import LocalGitHub
 from tests.registry.world import World, model_files
@@ -48,13 +46,17 @@ class TestStatus:
             "Built-in, quarantined (1)\n  ann/broken  since 2024-05-02T10:30:00Z: aborts-host: aborts-host happened"
             in text
         )
-        assert "Broken (1)\n  ann/broken  untested → incompatible: aborts-host: aborts-host happened" in text
+        assert "Broken (1)\n  ann/broken  compatible → incompatible: aborts-host: aborts-host happened" in text
         assert "ann/good" not in text  # nothing happened to it in this run
 
     def test_a_longer_look_back_shows_more(self, seen: World) -> None:
         from tests.registry.world import START
 
-        assert {change.id for change in status(seen.folder, START).of("new")} == {"ann/good", "ann/broken", "bob/nasty"}
+        found = status(seen.folder, START)
+        assert {change.id for change in found.of("new")} == {"ann/good", "bob/nasty"}
+        assert [(change.id, change.said) for change in found.of("broken")] == [
+            ("ann/broken", "new → incompatible: aborts-host: aborts-host happened")  # new and broken, said once
+        ]
 
     def test_hostile_text_reaches_no_terminal_and_no_summary_raw(self, seen: World) -> None:
         found = status(seen.folder)
@@ -67,40 +69,6 @@ class TestStatus:
 
     def test_an_empty_registry_has_a_status(self, world: World) -> None:
         assert render_text(status(world.folder)).startswith("0 models; nothing changed")
-
-
-class TestSite:
-    def test_the_page_shows_models_and_loads_nothing(self, seen: World, tmp_path: Path) -> None:
-        assert write_site(seen.folder, tmp_path / "site") == 3
-        page = (tmp_path / "site" / "index.html").read_text()
-        assert "<script" not in page
-        assert "\x1b" not in page
-        assert "aborts-host happened" in page
-        parser = Links()
-        parser.feed(page)
-        assert parser.loaded == []
-        assert "https://huggingface.co/ann/good" in parser.links
-        assert write_site(seen.folder, tmp_path / "site") == 3
-
-    def test_an_empty_registry_has_a_page(self, world: World, tmp_path: Path) -> None:
-        write_site(world.folder, tmp_path)
-        assert "No models yet." in (tmp_path / "index.html").read_text()
-
-
-class Links(HTMLParser):
-    """What a page links to, and what it would load."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.links: List[str] = []
-        self.loaded: List[str] = []
-
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
-        found = dict(attrs)
-        if tag == "a":
-            self.links.append(found["href"])
-        elif tag in ("link", "script", "img", "iframe") or "src" in found:
-            self.loaded.append(tag)
 
 
 class TestIssues:

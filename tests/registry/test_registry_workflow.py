@@ -31,9 +31,10 @@ def test_nothing_is_allowed_that_a_job_does_not_ask_for() -> None:
         "trials": {},
         "merge": {"contents": "write"},
         "publish": {"contents": "read"},
+        "pages": {"contents": "read", "pages": "write", "id-token": "write"},
         "issues": {"contents": "read", "issues": "write"},
     }
-    assert all("timeout-minutes" in job for job in JOBS.values())
+    assert [name for name, job in JOBS.items() if "timeout-minutes" not in job] == ["pages"]  # it calls a workflow
 
 
 def test_where_models_run_there_is_no_secret_and_no_token() -> None:
@@ -45,7 +46,7 @@ def test_where_models_run_there_is_no_secret_and_no_token() -> None:
 
 def test_actions_are_pinned_and_expressions_reach_scripts_through_the_environment() -> None:
     for job in JOBS.values():
-        for step in job["steps"]:
+        for step in job.get("steps", []):
             if "uses" in step and not step["uses"].startswith("./"):
                 assert re.fullmatch(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}", step["uses"])
             assert "${{" not in step.get("run", "")
@@ -71,9 +72,8 @@ def test_trials_stop_before_their_job_does_and_what_they_found_is_kept() -> None
 
 
 def test_the_registry_travels_with_its_hidden_files_which_the_commit_would_delete() -> None:
-    uploads = [
-        step["with"] for job in JOBS.values() for step in job["steps"] if "upload-artifact" in str(step.get("uses"))
-    ]
+    steps = [step for job in JOBS.values() for step in job.get("steps", [])]
+    uploads = [step["with"] for step in steps if "upload-artifact" in str(step.get("uses"))]
     assert {one["name"] for one in uploads if one["path"] == "registry"} == {"registry", "registry-indexed"}
     assert all(one["include-hidden-files"] is True for one in uploads if one["path"] == "registry")
 
@@ -170,7 +170,6 @@ class TestScripts:
         record = json.loads((checkout / "registry" / "models" / "ann" / "effect.json").read_text())
         assert record["status"] == "compatible"
         assert "1 compatible" in (checkout.parent / "summary").read_text()
-        assert (checkout / "site" / "index.html").is_file()
 
     @pytest.mark.torch
     def test_another_refresh_that_was_faster_is_merged_by_what_the_files_say(

@@ -40,12 +40,6 @@ def test_the_docs_have_a_row_for_each_status() -> None:
     assert rows == [(status.name, status.meaning) for status in STATUSES.values()]
 
 
-def test_the_page_has_a_colour_for_each_mark() -> None:
-    style = (ROOT / "audacitorch" / "registry" / "templates" / "site.html").read_text()
-    marks = {status.mark for status in STATUSES.values() if status.has_page} | {PARTLY}
-    assert {mark for mark in marks if f".{mark}" not in style} == set()
-
-
 @pytest.mark.parametrize("status", STATUSES)
 def test_each_status_can_be_read_and_said(world: World, status: str) -> None:
     world.add("ann/effect")
