@@ -19,6 +19,7 @@ from audacitorch.archive.sniff import HEAD, sniff, zip_without_code
 from audacitorch.archive.state import count_tensors, misfit
 from audacitorch.archive.types import STR, TENSOR, UNKNOWN, Type
 from audacitorch.archive.unsafe import is_code, shown, unknown_members, unsafe_reasons
+from audacitorch.archive.values import KNOWN_DTYPES, Object, Storage, Tensor
 from audacitorch.facts import Archive, Parameter
 
 Pickles = Mapping[str, Optional[pickles.Pickled]]
@@ -114,7 +115,7 @@ class _Reader:
             buffers=found.buffers if found else None,
             dtypes=_dtypes(found.dtypes if found else {}, values),
             parameter_dtypes=found.parameter_dtypes if found else {},
-            constants=sum(isinstance(one, pickles.Tensor) for one in values),
+            constants=sum(isinstance(one, Tensor) for one in values),
             root_type=found.root_type if found else None,
         )
 
@@ -134,7 +135,7 @@ class _Reader:
         forward = None if known is None else known.methods.get("forward")
         return None if forward is None else str(forward.returns)
 
-    def data_of(self, pickled: Pickles) -> Iterator[Tuple[pickles.Storage, str, Optional[Member]]]:
+    def data_of(self, pickled: Pickles) -> Iterator[Tuple[Storage, str, Optional[Member]]]:
         """Each tensor's data with the name of the member that holds it, and that member."""
         for folder, found in pickled.items():
             for storage in found.storages if found is not None else ():
@@ -183,7 +184,11 @@ class _Reader:
         wanted = [self.below[name] for name in _VERSIONS if name in self.below]
         wanted = [member for member in wanted if max(member.size, member.packed) <= MAX_SMALL]
         pickled = [self.below[name] for name in _PICKLES if name in self.below]
-        wanted += [member for member in pickled if max(member.size, member.packed) <= MAX_PICKLE]
+        for member in pickled:
+            if max(member.size, member.packed) > MAX_PICKLE:
+                self.problem("too-large", f"{self.path(member)} has more than {MAX_PICKLE:,} bytes")
+            else:
+                wanted.append(member)
         total = 0
         for member in self.code_members():
             total += max(member.size, member.packed)
@@ -231,7 +236,7 @@ class _Reader:
             if one.startswith("__torch__.") and not known:
                 self.problem("unusual", f"{name}: it names {one[:120]}, which the archive does not define")
                 return
-        wrong = misfit(found.value, self.names)
+        wrong = misfit(found, self.names)
         if wrong is not None:
             self.problem("unusual", f"{name}: {wrong}")
 
@@ -273,14 +278,14 @@ def _dtypes(found: Mapping[str, int], constants: Sequence[object]) -> Dict[str, 
     """Elements of each dtype, those of constants with a dtype that Torch 1.9.0 lacks included."""
     dtypes = dict(found)
     for one in constants:
-        if isinstance(one, pickles.Tensor) and one.dtype not in pickles.KNOWN_DTYPES:
+        if isinstance(one, Tensor) and one.dtype not in KNOWN_DTYPES:
             dtypes[one.dtype] = dtypes.get(one.dtype, 0) + one.elements
     return dtypes
 
 
 def _type_of_constant(value: Any) -> Type:
-    if isinstance(value, pickles.Tensor):
+    if isinstance(value, Tensor):
         return TENSOR
-    if isinstance(value, pickles.Object):
+    if isinstance(value, Object):
         return Type(value.type)
     return STR if isinstance(value, str) else UNKNOWN

@@ -43,6 +43,7 @@ class ClassInfo:
     attributes: Dict[str, Type] = field(default_factory=dict)
     methods: Dict[str, Signature] = field(default_factory=dict)
     parameters: frozenset[str] = frozenset()
+    hooks: Tuple[str, ...] = ()
 
 
 @dataclass
@@ -92,6 +93,10 @@ class Names:
                 self.attribute_names.update(self.classes[qualified].attributes)
             else:
                 self.functions[qualified] = _signature(tree)
+        for piece in source.pieces if not of_torch else ():
+            known = self.classes.get(f"{source.module}.{piece.name}") if piece.kind == "class" else None
+            if known is not None and not known.methods.keys() >= {*known.hooks}:
+                raise Unusual(f"the class {piece.name} names hooks that are not among its methods", piece.line)
 
 
 def _signature(tree: ast.stmt) -> Signature:
@@ -148,6 +153,8 @@ def _class_assignment(info: ClassInfo, owner: str, inner: ast.Assign) -> None:
         if len(values) == len(inner.value.elts):
             if target.id == "__parameters__":
                 info.parameters = frozenset(value for value in values if isinstance(value, str))
+            if target.id.endswith("_hooks__"):
+                info.hooks += tuple(map(str, values))
             return
     raise Unusual(f"the class {owner} holds what PyTorch does not print", inner.lineno)
 

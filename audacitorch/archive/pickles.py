@@ -11,89 +11,20 @@ from __future__ import annotations
 
 import pickletools
 import struct
-from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Set, Tuple
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Iterable, List, Set, Tuple
 
-#: The dtype of each storage class, and its elements' size in bytes.
-_DTYPES = {
-    "FloatStorage": ("float32", 4),
-    "DoubleStorage": ("float64", 8),
-    "HalfStorage": ("float16", 2),
-    "BFloat16Storage": ("bfloat16", 2),
-    "LongStorage": ("int64", 8),
-    "IntStorage": ("int32", 4),
-    "ShortStorage": ("int16", 2),
-    "CharStorage": ("int8", 1),
-    "ByteStorage": ("uint8", 1),
-    "BoolStorage": ("bool", 1),
-    "ComplexFloatStorage": ("complex64", 8),
-    "ComplexDoubleStorage": ("complex128", 16),
-    "QInt8Storage": ("qint8", 1),
-    "QUInt8Storage": ("quint8", 1),
-    "QInt32Storage": ("qint32", 4),
-}
-#: What Torch 1.9.0 can hold in a tensor.
-KNOWN_DTYPES = frozenset(dtype for dtype, _ in _DTYPES.values())
+from audacitorch.archive.types import MAX_DEPTH
+from audacitorch.archive.values import DTYPES, Called, Global, Key, Object, Storage, Tensor
+
+#: Lists whose name says what they hold.
+_LISTS = {"build_intlist": "int", "build_doublelist": "float", "build_boollist": "bool", "build_tensorlist": "Tensor"}
+#: More than any model holds; Torch's own destructors call themselves for each level.
+MAX_VALUES, MAX_NESTING = 2_000_000, 500
 
 
 class Unreadable(Exception):
     """Not a pickle that TorchScript writes; the text is a clause."""
-
-
-@dataclass(frozen=True)
-class Global:
-    """A class or function by name."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Storage:
-    """What a tensor's data is said to be: ``elements`` of a dtype in the member ``data/{key}``."""
-
-    key: str
-    dtype: str
-    itemsize: int
-    elements: int
-
-    @property
-    def size(self) -> int:
-        """In bytes."""
-        return self.elements * self.itemsize
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """A tensor as it is pickled; ``is_inside`` where all its elements are among those of its storage."""
-
-    dtype: str
-    shape: Tuple[int, ...]
-    storage: str
-    is_inside: bool = True
-
-    @property
-    def elements(self) -> int:
-        count = 1
-        for length in self.shape[:64]:
-            count = min(count * max(0, length), 1 << 62)
-        return count
-
-
-@dataclass(eq=False)
-class Object:
-    """An instance of a class of the archive, with its state: the attributes, or what ``__getstate__`` gave."""
-
-    type: str
-    state: Any = None
-    is_built: bool = False
-
-
-@dataclass(eq=False)
-class Called:
-    """What a function that is none of PyTorch's own would have made."""
-
-    function: Any
-    arguments: Any = field(default=())
 
 
 class _Mark:
@@ -107,13 +38,15 @@ _MARK = _Mark()
 class Pickled:
     """The value that a pickle describes, the names of all classes and functions in it, and everything of tensors.
 
-    A tensor is among ``tensors`` wherever it is, also where no value holds it any more: Torch has made it.
+    A tensor is among ``tensors`` wherever it is, also where no value holds it any more: Torch has made it. ``tags``
+    has containers with the types that the pickle gives them.
     """
 
     value: Any
     globals: frozenset[str]
     tensors: Tuple[Tensor, ...] = ()
     storages: Tuple[Storage, ...] = ()
+    tags: Tuple[Tuple[Any, str], ...] = ()
 
 
 def describe(pickled: bytes) -> Pickled:
@@ -125,8 +58,10 @@ def describe(pickled: bytes) -> Pickled:
     machine = _Machine()
     end = 0
     try:
-        for opcode, argument, position in pickletools.genops(pickled):
+        for number, (opcode, argument, position) in enumerate(pickletools.genops(pickled)):
             handler = _HANDLERS.get(opcode.name)
+            if number > MAX_VALUES:
+                raise Unreadable(f"it holds more than {MAX_VALUES:,} values")
             if handler is None:
                 raise Unreadable(f"it has the opcode {opcode.name}, which TorchScript never writes")
             handler(machine, argument)
@@ -138,7 +73,7 @@ def describe(pickled: bytes) -> Pickled:
     if {id(one) for one in machine.storages} - machine.rebuilt:
         raise Unreadable("it has the data of a tensor without a tensor")
     tensors, storages = tuple(machine.tensors), tuple(machine.storages)
-    return Pickled(machine.stack[0], frozenset(machine.globals), tensors, storages)
+    return Pickled(machine.stack[0], frozenset(machine.globals), tensors, storages, tuple(machine.tags))
 
 
 class _Machine:
@@ -151,6 +86,20 @@ class _Machine:
         self.tensors: List[Tensor] = []
         self.storages: List[Storage] = []
         self.rebuilt: Set[int] = set()  # ids of storages of which tensors were made
+        self.tags: List[Tuple[Any, str]] = []
+        self.depths: Dict[int, int] = {}  # of containers that hold others, by their ids
+
+    def push_new(self, container: Any) -> None:
+        self.depths.pop(id(container), None)
+        self.stack.append(container)
+
+    def nest(self, outer: Any, values: Iterable[Any]) -> None:
+        """Note how deeply ``outer``, which holds ``values`` now, is nested."""
+        depth = max((self.depths.get(id(one), 1) for one in values if isinstance(one, _NESTING)), default=0)
+        if depth >= MAX_NESTING:
+            raise Unreadable("it is nested too deeply")
+        if depth:
+            self.depths[id(outer)] = max(depth + 1, self.depths.get(id(outer), 0))
 
     def named(self, argument: str) -> None:
         name = argument.replace(" ", ".", 1)
@@ -177,12 +126,14 @@ class _Machine:
         target = self.stack[-1]
         if not isinstance(target, dict) or len(values) % 2:
             raise ValueError("no dictionary")
+        self.nest(target, values)
         for key, value in zip(values[::2], values[1::2]):
             target[key if isinstance(key, (str, int, float, bool, type(None))) else Key(key)] = value
 
     def append(self, values: List[Any]) -> None:
         if not isinstance(self.stack[-1], list):
             raise TypeError("no list")
+        self.nest(self.stack[-1], values)
         self.stack[-1].extend(values)
 
     def tuple(self, count: int) -> None:
@@ -190,7 +141,13 @@ class _Machine:
         if len(values) < count or any(one is _MARK for one in values):
             raise IndexError(count)
         del self.stack[len(self.stack) - count :]
-        self.stack.append(values)
+        self.push_new(values)
+        self.nest(values, values)
+
+    def tuple_since_mark(self) -> None:
+        values = tuple(self.since_mark())
+        self.push_new(values)
+        self.nest(values, values)
 
     def reduce(self) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
@@ -198,7 +155,18 @@ class _Machine:
         if isinstance(made, Tensor) and isinstance(arguments[0], Storage):
             self.tensors.append(made)
             self.rebuilt.add(id(arguments[0]))
+        if isinstance(made, Object):
+            self.nest(made, (arguments,))
+        elif isinstance(function, Global) and function.name.startswith(_TYPED):
+            self.tag(made, function.name[len(_TYPED) :], arguments)
         self.stack.append(made)
+
+    def tag(self, container: Any, name: str, arguments: Any) -> None:
+        """Note the type that a container is said to have."""
+        kind = f"List[{_LISTS[name]}]" if name in _LISTS else arguments[1]
+        if kind.count("[") > MAX_DEPTH:
+            raise Unreadable("it has a type that is nested too deeply")
+        self.tags.append((container, kind))
 
     def new_object(self) -> None:
         arguments, kind = self.stack.pop(), self.stack.pop()
@@ -210,15 +178,8 @@ class _Machine:
         state, target = self.stack.pop(), self.stack[-1]
         if not isinstance(target, Object) or target.is_built:
             raise TypeError("no new object")
+        self.nest(target, (state,))
         target.state, target.is_built = state, True
-
-    def set_item(self) -> None:
-        value, key = self.stack.pop(), self.stack.pop()
-        self.set_items([key, value])
-
-    def append_one(self) -> None:
-        value = self.stack.pop()
-        self.append([value])
 
     def persistent(self) -> None:
         """A tuple that names a storage."""
@@ -226,16 +187,13 @@ class _Machine:
         if what != "storage" or type(elements) is not int or elements < 0 or not isinstance(key, str):
             raise Unreadable("it has a tensor's data in a form that TorchScript never writes")
         name = kind.name.rpartition(".")[2]
-        dtype, itemsize = _DTYPES.get(name, (name, 1))
+        dtype, itemsize = DTYPES.get(name, (name, 1))
         self.storages.append(Storage(key, dtype, itemsize, elements))
         self.stack.append(self.storages[-1])
 
 
-class Key:
-    """A dictionary's key that is not a plain value."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
+_TYPED = "torch.jit._pickle."
+_NESTING = (list, tuple, dict, Object)
 
 
 def _called(function: Any, arguments: Any) -> Any:
@@ -247,7 +205,7 @@ def _called(function: Any, arguments: Any) -> Any:
         return _tensor(name, arguments)
     if name == "collections.OrderedDict":
         return {}
-    if name.startswith("torch.jit._pickle.") and isinstance(arguments, tuple) and arguments:
+    if name.startswith(_TYPED) and isinstance(arguments, tuple) and arguments:
         return arguments[0]  # a typed list, or a container with its type: the container
     if name.startswith("__torch__."):
         return Object(name, arguments, is_built=True)
@@ -256,6 +214,8 @@ def _called(function: Any, arguments: Any) -> Any:
 
 def _tensor(function: str, arguments: Tuple[Any, ...]) -> Tensor:
     """A tensor: storage, offset, shape, strides, …; ``_rebuild_tensor_v3`` gives the dtype at the end."""
+    if len(arguments) < 4:
+        raise Unreadable(f"it has a tensor made by {function}, which TorchScript never writes")
     storage, offset, shape, strides = arguments[:4]
     if not (isinstance(storage, Storage) and isinstance(shape, tuple) and isinstance(strides, tuple)):
         raise Unreadable("it has a tensor in a form that TorchScript never writes")
@@ -305,16 +265,14 @@ _HANDLERS: Dict[str, Callable[[_Machine, Any], None]] = {
     **dict.fromkeys(("BININT1", "BININT2", "BININT", "LONG1", "BINFLOAT"), _push),
     **dict.fromkeys(("BINUNICODE", "SHORT_BINSTRING", "BINSTRING"), _push),
     "EMPTY_TUPLE": _constant(tuple),
-    "EMPTY_LIST": _constant(list),
-    "EMPTY_DICT": _constant(dict),
+    "EMPTY_LIST": lambda machine, argument: machine.push_new([]),
+    "EMPTY_DICT": lambda machine, argument: machine.push_new({}),
     "TUPLE1": lambda machine, argument: machine.tuple(1),
     "TUPLE2": lambda machine, argument: machine.tuple(2),
     "TUPLE3": lambda machine, argument: machine.tuple(3),
-    "TUPLE": lambda machine, argument: machine.stack.append(tuple(machine.since_mark())),
+    "TUPLE": lambda machine, argument: machine.tuple_since_mark(),
     "APPENDS": lambda machine, argument: machine.append(machine.since_mark()),
-    "APPEND": lambda machine, argument: machine.append_one(),
     "SETITEMS": lambda machine, argument: machine.set_items(machine.since_mark()),
-    "SETITEM": lambda machine, argument: machine.set_item(),
     **dict.fromkeys(("BINPUT", "LONG_BINPUT"), lambda machine, argument: machine.memoize(argument)),
     **dict.fromkeys(("BINGET", "LONG_BINGET"), _recall),
     "REDUCE": lambda machine, argument: machine.reduce(),

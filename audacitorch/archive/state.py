@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
+from audacitorch.archive import types
 from audacitorch.archive.names import CUSTOM_CLASSES, ClassInfo, Names
-from audacitorch.archive.pickles import Called, Key, Object, Storage, Tensor
+from audacitorch.archive.pickles import MAX_VALUES, Pickled
 from audacitorch.archive.types import ANY, UNKNOWN, Type
+from audacitorch.archive.values import Called, Key, Object, Storage, Tensor
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,19 @@ _PLAIN: Dict[str, Tuple[type, ...]] = {
 }  # fmt: skip
 
 
-def misfit(root: Any, names: Names) -> Optional[str]:
-    """A clause about the first value below ``root`` that is not of the type which its class gives the attribute."""
+_HOLDING = (Object, dict, list, tuple, Called, Storage)
+
+
+def misfit(pickled: Pickled, names: Names) -> Optional[str]:
+    """A clause about the first value that is not of the type which its class gives the attribute, or a type tag."""
     seen: Set[Tuple[int, Type]] = set()
-    waiting: List[Tuple[Any, Type, str]] = [(root, UNKNOWN, "the model")]
+    waiting: List[Tuple[Any, Type, str]] = [(value, types.parse(tag), "a container") for value, tag in pickled.tags]
+    waiting.append((pickled.value, UNKNOWN, "the model"))
+    left = 3 * MAX_VALUES
     while waiting:
+        left -= 1
+        if left < 0:
+            return "its values have too many types"
         value, kind, place = waiting.pop()
         if kind.name == "Optional":
             if value is None:
@@ -158,5 +168,6 @@ def _inside(value: Any, keys: Type, values: Type, place: str) -> Iterator[Tuple[
     elif isinstance(value, Called):
         held = [(value.arguments, UNKNOWN)]
     for one, kind in held:
-        if kind != UNKNOWN or isinstance(one, (Object, dict, list, tuple, Called, Storage)):
+        is_right = kind == UNKNOWN or type(one) in _PLAIN.get(kind.name, ())
+        if type(one) in _HOLDING or not is_right:
             yield one, kind, place

@@ -12,6 +12,7 @@ from audacitorch.archive.names import Names
 from audacitorch.archive.state import count_tensors
 from audacitorch.archive.types import TENSOR, UNKNOWN
 from audacitorch.archive.unsafe import is_code
+from audacitorch.archive.values import Tensor
 from audacitorch.backport import exporter
 from audacitorch.backport.edits import Member as CodeMember
 from audacitorch.backport.exporter import NEWER_DEBUG, Exporter
@@ -172,7 +173,7 @@ class _Planner:
     def names(self) -> Names:
         values = self.described("constants.pkl")
         constants = values if isinstance(values, tuple) else ()
-        return Names(constants=tuple(TENSOR if isinstance(one, pickles.Tensor) else UNKNOWN for one in constants))
+        return Names(constants=tuple(TENSOR if isinstance(one, Tensor) else UNKNOWN for one in constants))
 
     def look_at_dtypes(self) -> None:
         """Which tensors 1.9.0 can't load, and which it can hardly compute with."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Iterator
 
-from audacitorch.archive.pickles import KNOWN_DTYPES
+from audacitorch.archive.values import KNOWN_DTYPES
 from audacitorch.facts import MODEL, Archive
 from audacitorch.findings import ERROR, FINE, WARNING, Problem
 from audacitorch.hosts import HOSTS, only_for

@@ -18,6 +18,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Callable, Dict, FrozenSet, Iterator, List, Mapping, Optional, Set, Tuple
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,28 +35,43 @@ SCANNERS = ("modelscan", "picklescan", "modelaudit", "fickling")
 QUIET = {"PROMPTFOO_DISABLE_TELEMETRY": "1", "NO_ANALYTICS": "1"}
 NAMES = tuple(host.name for host in HOSTS)
 
-#: What a contributor has without this project: the host's own schema, load, and the earlier library's test run.
+#: What a contributor has without this project: the host's own schema, load, and the earlier library's test run. Each
+#: repo named on a line of standard input is judged in a forked process.
 BASELINE = """
-import json, os, sys
-refused = set()
-try:
-    folder, hosts = sys.argv[1], json.load(open(sys.argv[3]))["$defs"]
-    os.chdir(sys.argv[2])
-    import jsonschema
-    fields = json.load(open(folder + "/metadata.json", encoding="utf-8"))
-    for host in sys.argv[4:]:
-        try:
-            jsonschema.validate(fields, hosts[host])
-        except jsonschema.ValidationError:
-            refused.add(host)
-    import torch
-    from audacitorch.utils import test_run
-    model = torch.jit.load(folder + "/model.pt")
-    with torch.no_grad():
-        test_run(model, fields["multichannel"])
-except BaseException:
-    refused.update(sys.argv[4:])
-print("refused", *refused)
+import json, os, signal, sys
+import jsonschema, torch
+from audacitorch.utils import test_run
+torch.set_num_threads(1)
+hosts = json.load(open(sys.argv[1]))["$defs"]
+names = sys.argv[2:]
+def judge(folder):
+    refused = set()
+    try:
+        fields = json.load(open(folder + "/metadata.json", encoding="utf-8"))
+        for name in names:
+            try:
+                jsonschema.validate(fields, hosts[name])
+            except jsonschema.ValidationError:
+                refused.add(name)
+        model = torch.jit.load(folder + "/model.pt")
+        with torch.no_grad():
+            test_run(model, fields["multichannel"])
+    except BaseException:
+        refused.update(names)
+    return refused
+for line in sys.stdin:
+    receiver, sender = os.pipe()
+    child = os.fork()
+    if not child:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, 1), os.dup2(nothing, 2)
+        signal.alarm(60)
+        os.write(sender, " ".join(["judged", *judge(line.rstrip())]).encode())
+        os._exit(0)
+    os.close(sender)
+    said = open(receiver).read().split()
+    os.waitpid(child, 0)
+    print(*(said[1:] if said else names), flush=True)
 """
 #: Runs an archive bare, in a folder of its own, and says what became of it.
 BARE = """
@@ -210,17 +226,20 @@ def baseline(scratch: Path) -> Judge:
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(place), EARLIER]
     subprocess.run(install, check=True, stderr=subprocess.DEVNULL)
     schema = str(ROOT / "audacitorch" / "data" / "metadata.schema.json")
+    command = [sys.executable, "-c", BASELINE, schema, *NAMES]
+    away = scratch / "away"  # where the models of the corpus may write
+    away.mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(place)}
+    pipe = subprocess.PIPE
+    server = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment, cwd=away)
+    turn = Lock()
 
     def run(case: Case) -> Judged:
-        with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, "-c", BASELINE, str(case.folder), folder, schema, *NAMES]
-            environment = {**os.environ, "PYTHONPATH": str(place)}
-            try:
-                done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
-            except subprocess.TimeoutExpired:
-                return EVERY_HOST
-            said = done.stdout.splitlines()[-1:]
-            return Judged(frozenset(said[0].split()[1:])) if said and "refused" in said[0] else EVERY_HOST
+        with turn:
+            assert server.stdin is not None
+            assert server.stdout is not None
+            print(case.folder, file=server.stdin, flush=True)
+            return Judged(frozenset(server.stdout.readline().split()))
 
     return run
 
@@ -229,19 +248,19 @@ def scan(programs: Path, scanner: str, base: Path) -> Judge:
     """A scanner; whatever it warns of counts as a warning for every host."""
     environment = {**os.environ, **QUIET}
 
-    def output(*words: str) -> str:
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
         command = [str(programs / words[0]), *words[1:]]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, check=False).stdout
+        return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
     if scanner == "modelaudit":  # which starts slowly, and takes folders
-        issues = json.loads(output("modelaudit", "scan", "--format", "json", str(base)))["issues"]
+        issues = json.loads(run("modelaudit", "scan", "--format", "json", str(base)).stdout)["issues"]
         places = {issue["location"] or "" for issue in issues if issue["severity"] in ("warning", "critical")}
         return lambda case: _judged(any(str(case.folder / "model.pt") in place for place in places))
     clean = {"modelscan": "No issues found", "picklescan": "Infected files: 0"}.get(scanner)
     if clean is not None:
-        return lambda case: _judged(clean not in output(scanner, "-p", str(case.folder / "model.pt")))
-    words = ("fickling", "--check-safety", "--print-results")
-    return lambda case: _judged("likely unsafe" in output(*words, str(case.folder / "model.pt")).lower())
+        return lambda case: _judged(clean not in run(scanner, "-p", str(case.folder / "model.pt")).stdout)
+    unsafe = 1  # the status of fickling that is neither safe nor "no pickle in it that I can read"
+    return lambda case: _judged(run("fickling", "--check-safety", str(case.folder / "model.pt")).returncode == unsafe)
 
 
 def _judged(found: bool) -> Judged:
@@ -305,7 +324,7 @@ def good(base: Path, pythons: List[str]) -> Iterator[Case]:
     for number, python in enumerate(pythons):
         place = base / f"exports-{number}"
         subprocess.run([python, str(ROOT / "scripts" / "benchmarks" / "good_exports.py"), str(place)], check=True)
-        for model in sorted(place.glob("*.pt")):
+        for model in sorted(place.glob("*.pt"))[:: len(pythons) + 1]:
             if "good" in bare(model):
                 folder = repo(base, f"{number}-{model.stem}", ROOT / "examples" / "booster-net")
                 shutil.move(str(model), str(folder / "model.pt"))

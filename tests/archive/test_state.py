@@ -85,7 +85,7 @@ def problems(kind: str, value: bytes, before: bytes = b"") -> List[str]:
     return [*archive.unsafe, *(problem.message for problem in archive.code_problems)]
 
 
-ONE = b"K\1"
+ONE, TAG = b"K\1", "torch.jit._pickle.restore_type_tag"
 LIST_OF_A = b"](" + made("A", a=ONE, b=b"]") + b"e"
 
 GOOD: List[Tuple[str, bytes]] = [
@@ -99,8 +99,8 @@ GOOD: List[Tuple[str, bytes]] = [
     ("Optional[Tensor]", tensor()),
     ("List[int]", called("torch.jit._pickle.build_intlist", b"](" + ONE + ONE + b"e")),
     ("List[Tensor]", b"](" + tensor() + b"e"),
-    ("Dict[str, int]", called("torch.jit._pickle.restore_type_tag", b"}" + text("a") + ONE + b"s", text("a"))),
-    ("Dict[Tensor, int]", b"}" + tensor() + ONE + b"s"),
+    ("Dict[str, int]", called(TAG, b"}(" + text("a") + ONE + b"u", text("Dict[str, int]"))),
+    ("Dict[Tensor, int]", b"}(" + tensor() + ONE + b"u"),
     ("Tuple[int, Tensor]", ONE + tensor() + b"\x86"),
     ("Tuple[int, Optional[str]]", ONE + b"N\x86"),
     ("Device", called("torch.device", text("cpu"))),
@@ -121,7 +121,7 @@ BAD: List[Tuple[str, bytes]] = [
     ("List[int]", text("hello")),
     ("List[int]", b"](" + ONE + text("a") + b"e"),
     ("List[Tensor]", b"](" + ONE + b"e"),
-    ("Dict[str, int]", b"}" + ONE + ONE + b"s"),
+    ("Dict[str, int]", b"}(" + ONE + ONE + b"u"),
     ("Dict[str, int]", b"]"),
     ("Tuple[int, int, Tensor]", ONE + b"\x85"),
     ("Tuple[int, int]", ONE * 3 + b"\x87"),
@@ -139,9 +139,16 @@ BAD: List[Tuple[str, bytes]] = [
     ("__torch__.S", b"c__torch__\nS\n)\x81" + ONE + b"\x85b"),
     ("Tensor", storage(4)),
     ("Any", storage(4)),
-    ("Dict[Tensor, int]", b"}" + tensor(1 << 20) + ONE + b"s"),
+    ("Dict[Tensor, int]", b"}(" + tensor(1 << 20) + ONE + b"u"),
     ("Tensor", tensor(of=b"N")),
     ("int", ONE + b"a"),
+    ("Dict[str, int]", b"}" + text("a") + ONE + b"s"),
+    ("Any", called(TAG, b"](" + ONE + b"e", text("List[Tensor]"))),
+    ("Any", called(TAG, b"](" + ONE + b"\x85e", text("List[Tuple[int, int]]"))),
+    ("Any", called(TAG, b"]", text("List[" * 5000 + "int" + "]" * 5000))),
+    ("Any", called("torch.jit._pickle.build_intlist", b"](" + text("a") + b"e")),
+    ("Any", ONE + b"\x85" * 1000),
+    ("Any", b"](" * 1000 + ONE + b"e" * 1000),
     ("int", ONE + b"0" + ONE),
 ]  # fmt: skip
 
@@ -174,3 +181,18 @@ def test_what_pytorchs_pickler_does_not_write_is_refused(end: bytes) -> None:
     """A memo's number is the length of an allocation in Torch: 20 bytes ask for 64 GB."""
     with pytest.raises(Unreadable):
         describe(b"\x80\x02K\1" + end)
+
+
+@pytest.mark.parametrize("hooks", ["__forward_hooks__", "__forward_pre_hooks__"])
+def test_hooks_are_methods_of_their_class(hooks: str) -> None:
+    """Torch 1.9.0 ends by a segmentation fault where there is no such method."""
+    code = CODE.format(kind="int").replace("  training", f'  {hooks} = ["nope", ]\n  training', 1)
+    data = b"\x80\x02" + made("Model", training=b"\x88", value=ONE) + b"."
+    archive = read(packed({"code/__torch__.py": code, "data.pkl": data}))
+    assert any("hooks" in problem.message for problem in archive.code_problems)
+
+
+def test_a_pickle_that_is_too_large_to_be_read_is_told() -> None:
+    data = b"\x80\x02" + text("a" * (17 << 20)) + b"."
+    archive = read(packed({"code/__torch__.py": CODE.format(kind="int"), "data.pkl": data}))
+    assert [problem.kind for problem in archive.code_problems] == ["too-large"]

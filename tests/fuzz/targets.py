@@ -54,9 +54,9 @@ def _code(data: bytes) -> None:
 
 def _pickle(data: bytes) -> None:
     with suppress(pickles.Unreadable):
-        value = pickles.describe(data).value
-        count_tensors(value, lambda name: frozenset())
-        misfit(value, Names())
+        described = pickles.describe(data)
+        count_tensors(described.value, lambda name: frozenset())
+        misfit(described, Names())
 
 
 def _metadata(data: bytes) -> None:
