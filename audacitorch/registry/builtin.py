@@ -17,6 +17,8 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,9}")
 _FIELDS = ("id", "revision", "key", "request", "date", "note")
 #: Bytes; thousands of built-in models fit, and a larger file would take the YAML reader minutes.
 LARGEST = 1 << 20
+#: What a parser sees and a reader of a change does not: other line breaks, signs without ink or of direction.
+_UNSEEN = re.compile("\r(?!\n)|[\x85\u2028\u2029\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,10 @@ def parse_builtin(text: str, path: Path) -> List[BuiltIn]:
 
     if len(text) > LARGEST:
         raise RegistryError(f"{path} has more than {LARGEST:,} characters")
+    unseen = _UNSEEN.search(text, 1 if text.startswith("\ufeff") else 0)
+    if unseen is not None:
+        line = text.count("\n", 0, unseen.start()) + 1
+        raise RegistryError(f"{path}, line {line}: there is a U+{ord(unseen.group()):04X}, which readers do not see")
     try:
         entries = yaml.load(text, Loader=_loader())  # noqa: S506  # a safe loader
     except yaml.YAMLError as error:
@@ -72,11 +78,27 @@ def parse_builtin(text: str, path: Path) -> List[BuiltIn]:
 
 
 def _loader() -> Any:
-    """A safe loader that leaves dates, and commits that look like numbers, as the text that they are."""
+    """A safe loader that leaves dates, and commits that look like numbers, as the text that they are.
+
+    A value has one place: it is neither an alias of another, nor is a field given twice.
+    """
     import yaml
 
     class Loader(yaml.SafeLoader):
-        pass
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            alias = self.peek_event() if self.check_event(yaml.AliasEvent) else None  # type: ignore[no-untyped-call]
+            node = super().compose_node(parent, index)
+            if alias is not None and isinstance(node, yaml.ScalarNode):
+                raise yaml.composer.ComposerError(None, None, "write the value itself, not an alias", alias.start_mark)
+            return node
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            names = Counter(str(key.value) for key, _ in node.value)
+            for key, _ in node.value:
+                if names[str(key.value)] > 1:
+                    twice = f"{one_line(str(key.value))} is given twice"
+                    raise yaml.constructor.ConstructorError(None, None, twice, key.start_mark)
+            return super().construct_mapping(node, deep)
 
     Loader.yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag.endswith(":null")]
@@ -171,4 +193,14 @@ def with_entry(text: str, entry: BuiltIn) -> str:
         raise ValueError("builtin.yml should hold a list")
     block = yaml.safe_dump([shown], sort_keys=False, allow_unicode=True, width=1000)
     separator = "" if not text.strip() or text.endswith("\n") else "\n"
-    return text.rstrip(" ") + separator + "".join(indent + line for line in block.splitlines(keepends=True))
+    longer = text.rstrip(" ") + separator + "".join(indent + line for line in block.splitlines(keepends=True))
+    if not _holds(longer, [*parse_builtin(text, Path("builtin.yml")), entry]):
+        raise ValueError("builtin.yml can't be added to: end it with an entry on lines of its own")
+    return longer
+
+
+def _holds(text: str, entries: List[BuiltIn]) -> bool:
+    try:
+        return parse_builtin(text, Path("builtin.yml")) == entries
+    except RegistryError:
+        return False

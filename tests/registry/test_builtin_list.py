@@ -220,6 +220,27 @@ class TestYaml:
             ("- !!python/object/apply:os.system [true]", "not YAML"),
             ("- {id: [", "not YAML"),
             pytest.param("[" * 1500, "nested too deep", id="nested"),
+            (f"- id: ann/effect\n  revision: {'a' * 40}\n  revision: {'b' * 40}\n", "revision is given twice"),
+            (f"- id: eve/x\n  revision: {'a' * 40}\n  id: ann/effect\n", "id is given twice"),
+            (f"- {{id: eve/x, id: ann/effect, revision: {'a' * 40}}}", "id is given twice"),
+            (f"- id: a/b\n  revision: &r {'a' * 40}\n- id: b/c\n  revision: *r\n", "not an alias"),
+            (f"- &a\n  id: a/b\n  revision: {'a' * 40}\n- <<: *a\n  id: b/c\n", "no field <<"),
+            (f"- <<: {{id: a/b}}\n  revision: {'a' * 40}\n", "no field <<"),
+            ("- !!binary YW5u", "should be a mapping"),
+            (f"- !!omap [id: a/b, revision: {'a' * 40}]", "should be a mapping"),
+            ("- &a [*a]", "should be a mapping"),
+            ("- &a {id: *a}", "should be one value"),
+            ("- ? [a]\n  : b\n", "not YAML"),
+            (f"- id: a/b\n  revision: {'a' * 40}\n---\n- id: b/c\n", "not YAML"),
+            ("%YAML 3.0\n---\n[]\n", "not YAML"),
+            (f"- id: a/b\n  revision: {'A' * 40}\n", "full commit hash"),
+            (f"- id: a/b\n  revision: '{'a' * 40} '\n", "full commit hash"),
+            (f"- id: a/b\n  revision: {'a' * 40}\n  request: 0x10\n", "number of an issue"),
+            (f"- id: a/b\n  revision: {'a' * 40}\n  request: \u0661\n", "number of an issue"),
+            (f"- id: >\n    a/b\n  revision: {'a' * 40}\n", "may hold letters"),
+            (f"- id: \uff41/b\n  revision: {'a' * 40}\n", "may hold letters"),
+            (f'- id: "a/b\\ud800"\n  revision: {"a" * 40}\n', "may hold letters"),
+            ("<<<<<<< HEAD\n- id: a/b\n=======\n>>>>>>> x\n", "not YAML|should hold"),
         ],
     )
     def test_a_list_that_is_wrong_says_where(self, tmp_path: Path, text: str, says: str) -> None:
@@ -227,6 +248,30 @@ class TestYaml:
         path.write_text(text)
         with pytest.raises(RegistryError, match=says):
             read_builtin(path)
+
+    @pytest.mark.parametrize(
+        "sign", ["\r", "\x85", "\u2028", "\u2029", "\u200b", "\u200e", "\u202e", "\u2066", "\ufeff", "\u00ad"]
+    )
+    def test_an_entry_that_readers_of_a_change_do_not_see_is_refused(self, tmp_path: Path, sign: str) -> None:
+        path = tmp_path / "builtin.yml"
+        hidden = f"# kept by hand{sign}- id: eve/model{sign}  revision: {'b' * 40}"
+        path.write_bytes(f"- id: ann/effect\n  revision: {'a' * 40}\n{hidden}\n".encode())
+        with pytest.raises(RegistryError, match=rf"line 3: there is a U\+{ord(sign):04X}"):
+            read_builtin(path)
+
+    @pytest.mark.parametrize("line_break", ["\n", "\r\n"])
+    @pytest.mark.parametrize("mark", ["", "\ufeff"])
+    def test_a_list_of_another_editor_is_read_and_added_to(self, tmp_path: Path, line_break: str, mark: str) -> None:
+        path = tmp_path / "builtin.yml"
+        text = f"{mark}- id: ann/effect{line_break}  revision: {'a' * 40}{line_break}"
+        path.write_bytes(with_entry(text, BuiltIn("bob/other", "b" * 40)).encode())
+        assert [entry.id for entry in read_builtin(path)] == ["ann/effect", "bob/other"]
+
+    @pytest.mark.parametrize("ending", ["...\n", "- id: eve/x\n  note: |\n    text\n...\n"])
+    def test_what_would_not_be_read_again_is_not_added(self, ending: str) -> None:
+        text = f"- id: ann/effect\n  revision: {'a' * 40}\n{ending}"
+        with pytest.raises((ValueError, RegistryError)):
+            with_entry(text, BuiltIn("bob/other", "b" * 40))
 
 
 class TestPublish:
