@@ -8,7 +8,9 @@ or ffmpeg where one of them is installed.
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import stat
 import subprocess
 import threading
 from contextlib import suppress
@@ -27,6 +29,13 @@ if TYPE_CHECKING:
 _PIECE = 1 << 16
 #: Encodings of a fixed number of bytes a frame, whose length the size of the file tells.
 _FIXED_SIZE = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
+
+
+#: What libsndfile says where a header tells no length.
+_UNKNOWN_LENGTH = (1 << 63) - 1
+_NOT_THERE = "File does not exist"
+#: How samples without a header, of an assumed format, become a file that can be read.
+_RAW_TO_WAV = "ffmpeg -f s16le -ar 44100 -ac 2 -i take.raw take.wav"
 
 
 class AudioError(AudacitorchError):
@@ -73,6 +82,10 @@ def open_audio(path: Path, scratch: Path) -> AudioFile:
     import soundfile
 
     try:
+        if path.suffix.lower() == ".raw":
+            raise ValueError(f"it has no header that tells its format. Give it one, for example with {_RAW_TO_WAV}")
+        if stat.S_IFMT(path.stat().st_mode) not in (stat.S_IFREG, stat.S_IFDIR):  # opening a pipe would wait
+            raise ValueError("it is not a file.")
         with path.open("rb") as file:  # its errors say more than libsndfile's "System error."
             if os.fstat(file.fileno()).st_size == 0:
                 raise AudioError(f"{path} can't be read as audio: the file is empty.")
@@ -116,10 +129,12 @@ def _frames_of(source: soundfile.SoundFile) -> int:
             return int(source.frames)
         source.seek(0)
     frames = 0
+    end = source.frames if source.format == "FLAC" else _UNKNOWN_LENGTH  # behind it may be tags, and no FLAC
     while True:
-        read = len(source.read(_PIECE, dtype="float32", always_2d=True))
+        wanted = min(_PIECE, end - frames)
+        read = len(source.read(wanted, dtype="float32", always_2d=True))
         frames += read
-        if read < _PIECE:
+        if read < wanted or frames == end:
             return frames
 
 
@@ -152,6 +167,9 @@ def _piped(view: FileView) -> int:
 
 def _reason(error: Exception) -> str:
     text = str(getattr(error, "error_string", "") or getattr(error, "strerror", "") or error).strip().rstrip(".")
+    text = re.sub(r"^\w+ ?: ", "", text)
+    if text.startswith(_NOT_THERE):  # what libsndfile says of an MP3 without frames; the file was opened by now
+        text = "Format not recognised"
     return f"{text or 'the decoder gives up'}."
 
 
@@ -211,8 +229,8 @@ def _decoded(path: Path, scratch: Path, reason: str) -> Path:
         if ffmpeg is not None:
             return _decoded_by_ffmpeg(ffmpeg, path, target)
     raise AudioError(
-        f"{path} can't be read as audio: {reason} libsndfile does not read M4A, for one. Convert the file, for example "
-        "with ffmpeg -i song.m4a song.wav, or install PyAV: pip install av"
+        f"{path} can't be read as audio: {reason} Convert it, for example with ffmpeg -i song.m4a song.wav, or install "
+        "PyAV, which reads M4A and most other formats: pip install av"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import tempfile
 from pathlib import Path
@@ -73,6 +74,12 @@ def halved(data: bytes) -> bytes:
     return data[: len(data) // 2]
 
 
+def with_a_gap(data: bytes) -> bytes:
+    """An MP3 with a kilobyte of something else between two of its frames."""
+    border = data.index(b"\xff\xfb", len(data) // 2)
+    return data[:border] + bytes(1000) + data[border:]
+
+
 def with_sizes(size: int) -> Callable[[bytes], bytes]:
     """A WAV's header as a program writes it that can't go back to it."""
     sizes = struct.pack("<I", size)
@@ -95,6 +102,9 @@ KINDS: Dict[str, Kind] = {
     "WAV, float, with NaN": Kind("wav", with_nan, FRAMES),
     "WAV, six channels": Kind("wav", written("WAVEX", "PCM_16", 6), FRAMES),
     "WAV without samples": Kind("wav", changed(WAV, lambda data: data[:40] + bytes(4)), 0),
+    "WAV without samples, with tags": Kind(
+        "wav", changed(WAV, lambda data: data[:40] + bytes(4) + b"LIST\x04\0\0\0INFO"), 0
+    ),
     "WAV cut off": Kind("wav", changed(WAV, halved), FRAMES // 2 - 6),
     "WAV streamed, sizes 0": Kind("wav", changed(WAV, with_sizes(0)), FRAMES),
     "WAV streamed, sizes at the limit": Kind("wav", changed(WAV, with_sizes(0xFFFFFFFF)), FRAMES),
@@ -104,19 +114,25 @@ KINDS: Dict[str, Kind] = {
     "CAF": Kind("caf", written("CAF", "PCM_24"), FRAMES),
     "FLAC": Kind("flac", FLAC, FRAMES),
     "FLAC without a length": Kind("flac", copied("unknown_length.flac"), 11025),
+    "FLAC, joined": Kind("flac", joined(FLAC, FLAC), 2 * FRAMES),
+    "FLAC with a tag behind it": Kind("flac", joined(FLAC, raw(b"TAG" + bytes(125))), FRAMES),
     "FLAC cut off": Kind("flac", changed(FLAC, halved), "damaged"),
     "Ogg Vorbis": Kind("ogg", OGG, FRAMES),
+    "Ogg Vorbis cut off": Kind("ogg", changed(OGG, lambda data: data[:-100]), 48_832),
     "Ogg Vorbis, chained": Kind("ogg", joined(OGG, OGG), 2 * FRAMES),
     "Ogg, chained at two rates": Kind("ogg", joined(OGG, OPUS), "changes its format in the middle"),
     "Opus, chained": Kind("opus", joined(OPUS, OPUS), 2 * FRAMES),
     "MP3": Kind("mp3", MP3, FRAMES),
     "MP3 without a header": Kind("mp3", copied("vbr_without_xing.mp3"), 457 * 1152),
     "MP3, joined, with tags": Kind("mp3", joined(MP3, raw(ID3), MP3), 90 * 1152),
+    "MP3 with other bytes between frames": Kind("mp3", changed(MP3, with_a_gap), 45 * 1152),
     "MP3 cut off": Kind("mp3", changed(MP3, halved), 21 * 1152),
     "MP3, joined at two rates": Kind("mp3", joined(MP3, written("MP3", "MPEG_LAYER_III", rate=22050)), "changes from"),
     "M4A, without PyAV and ffmpeg": Kind(
         "m4a", raw(b"\0\0\0\x20ftypM4A " + bytes(2000)), "ffmpeg -i song.m4a song.wav"
     ),
+    "samples without a header": Kind("raw", raw(bytes(4000)), "it has no header that tells its format"),
+    "a pipe": Kind("wav", os.mkfifo, "it is not a file"),
     "text": Kind("wav", raw(b"no audio at all"), "can't be read as audio"),
     "an empty file": Kind("mp3", raw(b""), "the file is empty"),
     "a folder": Kind("wav", lambda path: path.mkdir(), "Is a directory"),

@@ -15,7 +15,8 @@ soundfile = pytest.importorskip("soundfile")
 import numpy as np  # noqa: E402
 
 from audacitorch.render.audio_file import AudioError, AudioFile, open_audio  # noqa: E402
-from audacitorch.render.containers import FileView, mp3_frame  # noqa: E402
+from audacitorch.render.containers import FileView  # noqa: E402
+from audacitorch.render.mpeg_frames import mp3_frame  # noqa: E402
 from tests.render.audio_kinds import FRAMES, KINDS, MP3, WAV, noise  # noqa: E402
 
 
