@@ -30,9 +30,9 @@ _INTERRUPTED = 130
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `audacitorch run`."""
     add_target_argument(parser)
-    parser.add_argument("audio", nargs="+", type=Path, metavar="AUDIO", help="audio files, or folders of them")
+    parser.add_argument("audio", nargs="+", type=_path, metavar="AUDIO", help="audio files, or folders of them")
     parser.add_argument(
-        "-o", "--output", type=Path, default=Path(), metavar="DIR", help="where to write (default: the current folder)"
+        "-o", "--output", type=_path, default=Path(), metavar="DIR", help="where to write (default: the current folder)"
     )
     parser.add_argument("--force", action="store_true", help="overwrite files that exist")
     parser.add_argument(
@@ -187,7 +187,8 @@ def _show(job: Job) -> None:
         return
     for note in job.notes:
         _say(f"{job.audio}: {note}")
-    several = len(job.renderings) > 1
+    hosts = {rendering.host.name for rendering in job.renderings}
+    tracks = {rendering.track.name for rendering in job.renderings}
     for rendering in job.renderings:
         for path in rendering.written:
             print(visible(path))
@@ -195,7 +196,8 @@ def _show(job: Job) -> None:
             _say(f"{job.audio}: {told}")
         if rendering.failed > len(rendering.failures):
             _say(f"{job.audio}: {rendering.failed - len(rendering.failures):,} more blocks failed.")
-        name = f"{rendering.track.name} ({rendering.host.title})" if several else str(job.audio)
+        name = rendering.track.name if len(tracks) > 1 or len(hosts) > 1 else str(job.audio)
+        name += f" ({rendering.host.title})" if len(hosts) > 1 else ""
         print(visible(f"{name}: {rendering.summary()}"))
 
 
@@ -216,3 +218,10 @@ def _length(text: str) -> float:
     if _time(text) > 0:
         return float(text)
     raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
+
+
+def _path(text: str) -> Path:
+    """A path; an empty one, which would be the working folder, is somebody's variable that was not set."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty")
+    return Path(text)

@@ -60,7 +60,7 @@ class Rendering:
         reason = lines[-1 if lines[0].startswith(_TORCHSCRIPT_STACK) else 0].strip().rstrip(".")
         self.failed += 1
         if self.failed <= _MOST_FAILURES:
-            where = f"The block at {start / self.track.audio.rate:.2f} s ({samples:,} samples)"
+            where = f"The block at {start / self.track.audio.rate:.2f} s ({_count(samples, 'sample')})"
             self.failures.append(f"{where} failed: {reason}.")
 
     def to_json(self) -> Dict[str, Any]:

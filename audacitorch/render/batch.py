@@ -61,12 +61,16 @@ def jobs_for(audio: Sequence[Path], output: Path) -> List[Job]:
             found += [(file, output / file.relative_to(path).parent) for file in _audio_in(path, output)]
         else:
             found.append((path, output))
+    taken = {(folder, file.stem.lower()) for file, folder in found}
+    numbers: Dict[Tuple[Path, str], int] = {}
     jobs: List[Job] = []
-    seen: Dict[Tuple[Path, str], int] = {}
     for file, folder in found:
         key = folder, file.stem.lower()
-        seen[key] = seen.get(key, 0) + 1
-        jobs.append(Job(file, folder, file.stem if seen[key] == 1 else f"{file.stem}-{seen[key]}"))
+        number = numbers.get(key, 0) + 1
+        while number > 1 and (folder, f"{file.stem}-{number}".lower()) in taken:
+            number += 1
+        numbers[key] = number
+        jobs.append(Job(file, folder, file.stem if number == 1 else f"{file.stem}-{number}"))
     return jobs
 
 

@@ -79,8 +79,8 @@ class Outputs:
                 raise OutputRefused(
                     f"{path} {what}, and would be overwritten: choose another folder with -o, or use --force."
                 )
-        for folder in {path.parent for path in paths}:
-            self.discard([self._staged[self.stage(folder / "probe")]])
+        for path in {path.parent: path for path in paths}.values():
+            self.discard([self._staged[self.stage(path)]])
         self._claimed.update(map(os.path.realpath, paths))
 
     def stage(self, path: Path) -> Path:

@@ -106,6 +106,25 @@ def test_a_folder_without_audio_is_said(tmp_path: Path) -> None:
 def test_files_of_one_name_go_to_files_of_their_own() -> None:
     files = [Path("a/st.wav"), Path("b/st.flac"), Path("other.wav"), Path("St.ogg")]
     assert [job.name for job in jobs_for(files, Path("out"))] == ["st", "st-2", "other", "St-3"]
+    numbered = [Path("a/st.wav"), Path("b/st.wav"), Path("a/st-2.wav"), Path("c/ST-2.wav")]
+    assert [job.name for job in jobs_for(numbered, Path("out"))] == ["st", "st-3", "st-2", "ST-2-2"]
+
+
+def test_ten_thousand_files_of_one_name_are_named_in_no_time() -> None:
+    files = [Path(f"{number}/st.wav") for number in range(10_000)]
+    assert jobs_for(files, Path("out"))[-1].name == "st-10000"
+
+
+def test_an_empty_name_is_refused_and_not_taken_for_the_working_folder(song: Path) -> None:
+    for words in ((EFFECT, ""), (EFFECT, str(song), "-o", "")):
+        done = run("run", *words)
+        assert (done.returncode, "the name is empty" in done.stderr) == (2, True)
+
+
+def test_six_channels_of_one_host_are_named_by_their_tracks(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "six.wav", noise(500, 6), 44100)
+    done = run("run", EFFECT, str(tmp_path / "six.wav"), "-o", str(tmp_path / "o"))
+    assert [line.partition(": ")[0] for line in done.stdout.splitlines()[1::2]] == [f"six {n}" for n in range(1, 7)]
 
 
 def test_a_folder_in_the_way_and_a_place_for_no_files(song: Path, tmp_path: Path) -> None:
