@@ -14,15 +14,19 @@ MKDOCS = ROOT / ".venv" / "tools" / "bin" / "mkdocs"
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built_site(folder: Path) -> Path:
+    """The site in a folder; the test is skipped where mkdocs is not installed."""
     if not MKDOCS.is_file():
         pytest.skip("mkdocs is not installed: scripts/setup --dev does so")
-    folder = tmp_path_factory.mktemp("site")
     command = [str(MKDOCS), "build", "--strict", "--quiet", "--site-dir", str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built_site(tmp_path_factory.mktemp("site"))
 
 
 def test_every_page_is_in_the_navigation(site: Path) -> None:
