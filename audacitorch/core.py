@@ -13,7 +13,7 @@ try:
 except ImportError as error:
     raise ImportError(
         "This part of audacitorch needs PyTorch, which is not installed. `pip install torch==1.9.0 'numpy<2'` under "
-        "Python 3.9 brings the version inside Audacity; a newer one will do for exporting with backport=True."
+        "Python 3.9 installs the version inside Audacity; with backport=True a newer one can export, too."
     ) from error
 
 
@@ -25,7 +25,7 @@ def check_input(x: Tensor) -> Tensor:
     """
     if x.dim() != 2 or x.numel() == 0:
         raise ValueError(
-            f"input of shape {list(x.shape)} given, a waveform of shape (channels, samples) wanted, both at least 1"
+            f"expected a waveform of shape (channels, samples), both at least 1, got shape {list(x.shape)}"
         )
     return x
 
@@ -38,7 +38,7 @@ def check_waveform(x: Tensor) -> Tensor:
     """
     if x.dim() != 2:
         raise ValueError(
-            f"do_forward_pass returned shape {list(x.shape)}, a waveform of shape (channels, samples) wanted"
+            f"do_forward_pass returned shape {list(x.shape)}, expected a waveform of shape (channels, samples)"
         )
     return x
 
@@ -51,14 +51,14 @@ def check_labels(labels: Tensor, timestamps: Tensor) -> Tuple[Tensor, Tensor]:
     """
     if labels.dim() != 1 and labels.dim() != 2:
         raise ValueError(
-            f"do_forward_pass returned labels of shape {list(labels.shape)}, (steps, classes) or (steps,) wanted"
+            f"do_forward_pass returned labels of shape {list(labels.shape)}, expected (steps, classes) or (steps,)"
         )
     if timestamps.dim() != 2 or timestamps.size(1) != 2:
-        raise ValueError(f"do_forward_pass returned timestamps of shape {list(timestamps.shape)}, (steps, 2) wanted")
+        raise ValueError(f"do_forward_pass returned timestamps of shape {list(timestamps.shape)}, expected (steps, 2)")
     if labels.size(0) != timestamps.size(0):
         raise ValueError(
             f"do_forward_pass returned labels of shape {list(labels.shape)} and timestamps of shape "
-            f"{list(timestamps.shape)}, the same number of steps wanted"
+            f"{list(timestamps.shape)}, expected the same number of steps"
         )
     return labels, timestamps
 
@@ -154,16 +154,16 @@ class WaveformToLabelsBase(AudacityModel):
             return checked
 
 
-def require_tensor(output: object, subject: str, wanted: str) -> None:
+def require_tensor(output: object, subject: str, expected: str) -> None:
     """Raise TypeError unless ``output`` is a Tensor."""
     if not isinstance(output, Tensor):
-        raise TypeError(f"{subject} {describe(output)}, {wanted} wanted")
+        raise TypeError(f"{subject} {describe(output)}, expected {expected}")
 
 
 def require_pair(output: object, subject: str) -> None:
     """Raise TypeError unless ``output`` is a tuple of two Tensors."""
     if not isinstance(output, tuple) or len(output) != 2 or not all(isinstance(part, Tensor) for part in output):
-        raise TypeError(f"{subject} {describe(output)}, a tuple of two Tensors (labels, timestamps) wanted")
+        raise TypeError(f"{subject} {describe(output)}, expected a tuple of two Tensors (labels, timestamps)")
 
 
 def describe(output: object) -> str:

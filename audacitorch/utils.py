@@ -9,6 +9,7 @@ import json
 import os
 import tempfile
 import warnings
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Set, Tuple, Union
 
@@ -17,16 +18,42 @@ from audacitorch.hosts import DEFAULT_HOST, HOSTS, TORCH_VERSION, Host
 from audacitorch.repo.metadata_file import read_metadata, with_both_domain_fields
 
 if TYPE_CHECKING:
+    import random
+
+    import torch
     from torch import Tensor, nn
     from torch.jit import ScriptModule
 
-__all__ = ["get_example_inputs", "load_schema", "save_model", "test_run", "validate_metadata"]
+    from audacitorch.core import AudacityModel
+
+#: The functions, and the other names that ``from audacitorch.utils import *`` has given since 0.0.4.
+__all__ = [
+    "AudacityModel",
+    "Path",
+    "Tuple",
+    "get_example_inputs",
+    "json",
+    "load_schema",
+    "random",
+    "save_model",
+    "test_run",
+    "torch",
+    "validate_metadata",
+]
 
 #: Lengths of example inputs in samples: what a trace records first, then powers of two, odd numbers and primes, and a
 #: whole block of Audacity's last. Shorter ones are left to the check, for which they are no error of every effect.
 EXAMPLE_SAMPLES = (48_000, 2_048, 16_384, 44_101, 100_003, 262_144)
 #: Where ``multichannel`` is false, two full-scale channels are summed: samples reach from -2 to 2.
 EXAMPLE_PEAKS = (1.0, 2.0)
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("AudacityModel", "torch"):
+        return vars(import_module("audacitorch.core"))[name]
+    if name == "random":
+        return import_module(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def validate_metadata(metadata: Mapping[str, Any]) -> Tuple[bool, str]:
@@ -55,7 +82,7 @@ class _NotJson(ValueError):
 def _with_domain_tags(metadata: Mapping[str, Any]) -> Dict[str, Any]:
     """The fields as :func:`save_model` writes them, where the domain fields can be told."""
     if not isinstance(metadata, Mapping):
-        raise _NotJson(f"metadata is a {type(metadata).__name__}, a dict of fields is wanted")
+        raise _NotJson(f"metadata is a {type(metadata).__name__}, expected a dict of fields")
     domains = metadata.get("domains", metadata.get("domain_tags"))
     if isinstance(domains, (list, tuple)) and all(isinstance(domain, str) for domain in domains):
         return with_both_domain_fields(metadata)
@@ -86,9 +113,9 @@ def _to_json(metadata: Mapping[str, Any]) -> bytes:
     try:
         return (json.dumps(metadata, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
     except UnicodeEncodeError as error:
-        raise _NotJson("metadata holds half of a surrogate pair, which is no character") from error
+        raise _NotJson("metadata holds half of a surrogate pair, which is not a character") from error
     except (TypeError, ValueError, RecursionError) as error:
-        raise _NotJson(f"metadata holds a value that JSON has no form for: {error}") from error
+        raise _NotJson(f"metadata holds a value that JSON can't represent: {error}") from error
 
 
 def save_model(
@@ -112,96 +139,49 @@ def save_model(
             calls what Torch 1.9.0 lacks and no rewriting replaces; the message lists every problem.
         FileExistsError: ``root_dir`` is a file.
     """
-    torch = _torch()
+    from audacitorch import saved_model
 
-    if not isinstance(model, torch.jit.ScriptModule):
-        raise TypeError(
-            f"model is a {type(model).__name__}, not a ScriptModule: "
-            "make one with torch.jit.script(model) or torch.jit.trace(model, example_input)"
-        )
-    valid, message = validate_metadata(metadata)
-    if not valid:
-        raise ValueError("metadata is invalid:\n" + message)
-    for remark in message.splitlines()[1:]:
-        warnings.warn(remark, stacklevel=2)
+    _require_script_module(model)
+    _require_valid(metadata)
     folder = Path(root_dir)
     if folder.exists() and not folder.is_dir():
-        raise FileExistsError(f"{str(folder)!r} is a file, and must be a folder")
+        raise FileExistsError(f"{str(folder)!r} is a file, and must be a folder.")
+    _warn_of_newer_torch(backport)
     folder.mkdir(parents=True, exist_ok=True)
-    if torch.__version__.partition("+")[0] != TORCH_VERSION and not backport:
-        warnings.warn(
-            f"saved with Torch {torch.__version__}; Audacity runs {TORCH_VERSION} and may refuse the file: "
-            f"run `audacitorch check` on the folder",
-            stacklevel=2,
-        )
+    example = min(get_example_inputs(bool(metadata.get("multichannel"))), key=lambda x: x.shape[1])
     # The archive's top folder is named after the file: hence a file called model.pt, in a folder of its own.
     with tempfile.TemporaryDirectory(prefix=".save_model-", dir=folder) as scratch:
-        saved = Path(scratch, "model.pt")
-        torch.jit.save(model, str(saved))
-        _compare(model, saved, bool(metadata.get("multichannel")))
-        if backport:
-            _backport(saved)
+        saved_model.write(model, Path(scratch, "model.pt"), example, backport=backport)
         Path(scratch, "metadata.json").write_bytes(_to_json(with_both_domain_fields(metadata)))
         for name in ("model.pt", "metadata.json"):
             os.replace(Path(scratch, name), folder / name)
 
 
-def _compare(model: ScriptModule, saved: Path, multichannel: bool) -> None:
-    """Load a saved file and compare what it computes with what ``model`` does, on the shortest example.
-
-    Some modules are saved without complaint and can't be loaded: those of ``torch.jit.optimize_for_inference``. A model
-    that is random, or raises on the example, is compared no further: that is for :func:`test_run` to say.
-    """
-    torch = _torch()
-
-    try:
-        loaded = torch.jit.load(str(saved), map_location="cpu")
-    except Exception as error:
-        raise ValueError(
-            f"the saved file can't be loaded again: {error}\n"
-            "Save the scripted or traced module itself, not one of torch.jit.optimize_for_inference."
-        ) from error
-    if model.training or any(parameter.device.type != "cpu" for parameter in model.parameters()):
-        return
-    example = min(get_example_inputs(multichannel), key=lambda x: x.shape[1])
-    with torch.no_grad():
-        try:
-            before = [_tensors_of(model(example.clone())) for _ in range(2)]
-        except Exception:
-            return
-        after = _tensors_of(loaded(example.clone()))
-    if _same(*before) and not _same(before[0], after):
-        raise ValueError("the saved file computes something else than the model: save it in evaluation mode")
-
-
-def _tensors_of(output: Any) -> List[Any]:
-    return [output] if not isinstance(output, (tuple, list)) else list(output)
-
-
-def _same(left: List[Any], right: List[Any]) -> bool:
-    torch = _torch()
-    return len(left) == len(right) and all(
-        type(one) is type(other)
-        and (
-            not isinstance(one, torch.Tensor)
-            or (one.shape == other.shape and torch.allclose(one, other, rtol=1e-4, atol=1e-5, equal_nan=True))
+def _require_script_module(model: object) -> None:
+    if not isinstance(model, _torch().jit.ScriptModule):
+        raise TypeError(
+            f"model is a {type(model).__name__}, not a ScriptModule: "
+            "make one with torch.jit.script(model) or torch.jit.trace(model, example_input)."
         )
-        for one, other in zip(left, right)
-    )
 
 
-def _backport(model: Path) -> None:
-    """Rewrite a saved archive for Torch 1.9.0, in its place."""
-    from audacitorch.backport import backport
+def _require_valid(metadata: Mapping[str, Any]) -> None:
+    """Raise ValueError unless the specification takes the metadata; warn of what only another host refuses."""
+    valid, message = validate_metadata(metadata)
+    if not valid:
+        raise ValueError("metadata is invalid:\n" + message)
+    for remark in message.splitlines()[1:]:
+        warnings.warn(remark, stacklevel=3)
 
-    rewritten = model.with_name("backported.pt")
-    result = backport(model, rewritten, exported_by=_torch().__version__)
-    if result.remaining:
-        problems = "\n".join(found.message for found in result.remaining)
-        raise ValueError(f"Torch 1.9.0 can't run this model:\n{problems}")
-    for difference in result.differences:
-        warnings.warn(difference.message, stacklevel=3)
-    os.replace(rewritten, model)
+
+def _warn_of_newer_torch(backport: bool) -> None:
+    running = _torch().__version__
+    if running.partition("+")[0] != TORCH_VERSION and not backport:
+        warnings.warn(
+            f"Saved with Torch {running}. Audacity runs {TORCH_VERSION} and may refuse the file: save with "
+            "backport=True, or run `audacitorch check` on the folder.",
+            stacklevel=3,
+        )
 
 
 def load_schema() -> Dict[str, Any]:
@@ -270,7 +250,7 @@ def _check_labels(output: Any, subject: str) -> None:
     labels, timestamps = output
     _rephrased(subject, check_labels, labels, timestamps)
     if not timestamps.is_floating_point():
-        raise TypeError(f"{subject} timestamps of {timestamps.dtype}, a floating-point type wanted")
+        raise TypeError(f"{subject} timestamps of {timestamps.dtype}, expected a floating-point type")
     if bool((timestamps < 0).any()):
         raise ValueError(f"{subject} a timestamp below 0: times count from the start of the block")
     if bool((timestamps[:, 0] >= timestamps[:, 1]).any()):
@@ -285,11 +265,11 @@ def _check_waveform(output: Any, subject: str, samples: int) -> None:
     require_tensor(output, subject, f"one Tensor of shape (channels, {samples})")
     _rephrased(subject, check_waveform, output)
     if output.dtype != torch.float32:
-        raise TypeError(f"{subject} {output.dtype}, torch.float32 wanted")
+        raise TypeError(f"{subject} {output.dtype}, expected torch.float32")
     if output.shape[0] >= output.shape[1]:
         raise ValueError(f"{subject} shape {list(output.shape)}: more channels than samples, are they swapped?")
     difference = abs(output.shape[1] - samples)
-    message = f"{subject} shape {list(output.shape)}, (channels, {samples}) wanted"
+    message = f"{subject} shape {list(output.shape)}, expected (channels, {samples})"
     # As the rule output-length has it: Audacity pastes the block at its start, so what follows is shifted.
     if difference > min(samples // 100, 1024):
         raise ValueError(message)
@@ -307,6 +287,4 @@ def _rephrased(subject: str, check: Any, *tensors: Tensor) -> None:
 
 def _torch() -> Any:
     """PyTorch, or the sentence that says how to get it."""
-    from audacitorch import core
-
-    return vars(core)["torch"]
+    return __getattr__("torch")

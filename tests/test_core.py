@@ -114,32 +114,32 @@ def test_an_input_of_another_shape_raises_and_names_both_shapes(wrapper: Any, sh
     model = made(wrapper, how)
     with pytest.raises(ValueError if how == "eager" else torch.jit.Error) as raised:
         model(torch.zeros(shape))
-    assert f"input of shape {shape} given" in str(raised.value)
-    assert "(channels, samples) wanted" in str(raised.value)
+    assert f"got shape {shape}" in str(raised.value)
+    assert "expected a waveform of shape (channels, samples)" in str(raised.value)
 
 
 @pytest.mark.parametrize("how", ["eager", "script", "script-saved"])
 @pytest.mark.parametrize(
-    ("wrapper", "given", "wanted"),
+    ("wrapper", "given", "expected"),
     [
-        (FlatEffect, "shape [300]", "(channels, samples)"),
-        (BatchEffect, "shape [1, 1, 300]", "(channels, samples)"),
+        (FlatEffect, "shape [300]", "a waveform of shape (channels, samples)"),
+        (BatchEffect, "shape [1, 1, 300]", "a waveform of shape (channels, samples)"),
         (Cube, "labels of shape [1, 4, 3]", "(steps, classes) or (steps,)"),
         (OneStamp, "timestamps of shape [4, 1]", "(steps, 2)"),
         (FewerStamps, "labels of shape [4, 3] and timestamps of shape [5, 2]", "the same number of steps"),
     ],
 )
-def test_A90_T12_an_output_of_another_shape_raises_and_names_both_shapes(wrapper, given, wanted, how):
+def test_A90_T12_an_output_of_another_shape_raises_and_names_both_shapes(wrapper, given, expected, how):
     model = made(wrapper, how)
     with pytest.raises(ValueError if how == "eager" else torch.jit.Error) as raised:
         model(torch.zeros(1, 300))
     assert f"returned {given}" in str(raised.value)
-    assert f"{wanted} wanted" in str(raised.value)
+    assert f"expected {expected}" in str(raised.value)
 
 
 @pytest.mark.parametrize("wrapper", [FlatEffect, FewerStamps])
 def test_a_model_of_another_output_shape_cannot_be_traced(wrapper: Any) -> None:
-    with pytest.raises(Exception, match="wanted"):
+    with pytest.raises(Exception, match="expected"):
         made(wrapper, "trace")
 
 
@@ -149,12 +149,12 @@ def test_a_model_of_another_output_shape_cannot_be_traced(wrapper: Any) -> None:
         (
             WaveformToWaveformBase,
             (torch.zeros(1, 2),),
-            r"a tuple of 1: a Tensor of shape \[1, 2\], one Tensor of shape",
+            r"a tuple of 1: a Tensor of shape \[1, 2\], expected one Tensor of shape",
         ),
         (WaveformToWaveformBase, None, "a value of type NoneType"),
-        (WaveformToLabelsBase, torch.zeros(4, 3), r"a Tensor of shape \[4, 3\], a tuple of two Tensors"),
+        (WaveformToLabelsBase, torch.zeros(4, 3), r"a Tensor of shape \[4, 3\], expected a tuple of two Tensors"),
         (WaveformToLabelsBase, [torch.zeros(4), torch.zeros(4, 2)], "a list of 2: "),
-        (WaveformToLabelsBase, (torch.zeros(4), None), "a value of type NoneType, a tuple of two Tensors"),
+        (WaveformToLabelsBase, (torch.zeros(4), None), "a value of type NoneType, expected a tuple of two Tensors"),
     ],
 )
 def test_an_output_of_another_type_raises_and_says_what_it_was(base: Any, returned: Any, message: str) -> None:

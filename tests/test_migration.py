@@ -46,6 +46,19 @@ def test_a_star_import_gives_what_it_gave() -> None:
     )
 
 
+def test_a_star_import_of_utils_gives_what_it_gave() -> None:
+    code = (
+        "from audacitorch.utils import *\n"
+        "print(AudacityModel.__name__, Path.__name__, Tuple, json.__name__, random.__name__, torch.__name__,"
+        " get_example_inputs.__name__, load_schema.__name__, save_model.__name__, test_run.__name__,"
+        " validate_metadata.__name__)"
+    )
+    assert in_a_fresh_process(code) == (
+        "AudacityModel Path typing.Tuple json random torch get_example_inputs load_schema save_model test_run"
+        " validate_metadata"
+    )
+
+
 def test_submodules_are_there_after_importing_the_package() -> None:
     code = "import audacitorch; print(audacitorch.utils.test_run.__name__, audacitorch.core.AudacityModel.__name__)"
     assert in_a_fresh_process(code) == "test_run AudacityModel"
@@ -160,6 +173,21 @@ def test_a_file_that_computes_something_else_is_not_kept(tmp_path: Path, monkeyp
     monkeypatch.setattr(torch.jit, "save", lambda model, path: save(other, path))
     with pytest.raises(ValueError, match="computes something else"):
         save_model(booster(), METADATA, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_the_backport_made_wrong_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from audacitorch.utils import save_model
+
+    def wrong(source: Path, target: Path, **_: Any) -> Any:
+        torch.jit.save(torch.jit.script(torch.nn.Identity()), str(target))
+        return types.SimpleNamespace(remaining=[], differences=[])
+
+    monkeypatch.setattr("audacitorch.backport.backport", wrong)
+    with pytest.raises(ValueError, match=r"rewritten for Torch 1\.9\.0 computes something else"):
+        save_model(booster(), METADATA, tmp_path, backport=True)
     assert list(tmp_path.iterdir()) == []
 
 

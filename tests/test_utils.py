@@ -54,10 +54,10 @@ def test_what_only_the_alphas_refuse_is_a_remark() -> None:
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        (None, "metadata is a NoneType, a dict of fields is wanted"),
+        (None, "metadata is a NoneType, expected a dict of fields"),
         ([METADATA], "metadata is a list"),
-        (changed(labels={"a"}), "JSON has no form for"),
-        (changed(sample_rate=float("nan")), "JSON has no form for"),
+        (changed(labels={"a"}), "JSON can't represent"),
+        (changed(sample_rate=float("nan")), "JSON can't represent"),
         (changed(labels=["\ud800"]), "half of a surrogate pair"),
         (changed(domain_tags=...), "Neither `domains` nor `domain_tags` is there"),
         (changed(domain_tags=None), "`domain_tags` must be a list, not null"),
@@ -109,7 +109,7 @@ def test_the_specifications_volume_example_runs_as_written(
 
 
 @needs_torch
-@pytest.mark.filterwarnings("ignore:saved with Torch")
+@pytest.mark.filterwarnings("ignore:Saved with Torch")
 def test_save_model_writes_both_files_and_both_domain_fields(torch: Any, model: Any, tmp_path: Path) -> None:
     from audacitorch.utils import save_model
 
@@ -152,7 +152,7 @@ def test_save_model_says_what_is_wrong_with_the_model_or_the_folder(torch: Any, 
 
 
 @needs_torch
-@pytest.mark.filterwarnings("ignore:saved with Torch")
+@pytest.mark.filterwarnings("ignore:Saved with Torch")
 def test_save_model_makes_the_folder(torch: Any, model: Any, tmp_path: Path) -> None:
     from audacitorch.utils import save_model
 
@@ -161,7 +161,7 @@ def test_save_model_makes_the_folder(torch: Any, model: Any, tmp_path: Path) -> 
 
 
 @needs_torch
-@pytest.mark.filterwarnings("ignore:saved with Torch")
+@pytest.mark.filterwarnings("ignore:Saved with Torch")
 def test_save_model_leaves_an_older_model_whole_when_it_fails(
     torch: Any, model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,7 +188,7 @@ def test_save_model_warns_when_another_torch_wrote_the_file(
     from audacitorch.utils import save_model
 
     monkeypatch.setattr(torch, "__version__", "2.13.0+cpu")
-    with pytest.warns(UserWarning, match=r"saved with Torch 2\.13\.0\+cpu; Audacity runs 1\.9\.0"):
+    with pytest.warns(UserWarning, match=r"Saved with Torch 2\.13\.0\+cpu\. Audacity runs 1\.9\.0"):
         save_model(model, METADATA, tmp_path)
 
 
@@ -229,10 +229,10 @@ def test_a_test_run_passes_what_audacity_can_use(torch: Any, model: Any) -> None
 @pytest.mark.parametrize(
     ("function", "error", "message"),
     [
-        (lambda x: x[0], ValueError, r"input of shape \[1, 48000\] the model returned shape \[48000\], a waveform"),
-        (lambda x: x.double(), TypeError, "returned torch.float64, torch.float32 wanted"),
-        (lambda x: x[:, ::2], ValueError, r"returned shape \[1, 24000\], \(channels, 48000\) wanted"),
-        (lambda x: [x], TypeError, r"returned a list of 1: a Tensor of shape \[1, 48000\], one Tensor"),
+        (lambda x: x[0], ValueError, r"input of shape \[1, 48000\] the model returned shape \[48000\], expected a waveform"),
+        (lambda x: x.double(), TypeError, "returned torch.float64, expected torch.float32"),
+        (lambda x: x[:, ::2], ValueError, r"returned shape \[1, 24000\], expected \(channels, 48000\)"),
+        (lambda x: [x], TypeError, r"returned a list of 1: a Tensor of shape \[1, 48000\], expected one Tensor"),
         (lambda x: (x,), TypeError, "a tuple of two Tensors"),
         (lambda x: (x[0, :3], x[:, :2]), ValueError, r"labels of shape \[3\] and timestamps of shape \[1, 2\]"),
         (lambda x: (x[0, :1], x[:, :2].long()), TypeError, "timestamps of torch.int64"),
@@ -264,5 +264,5 @@ def test_A94_T13_a_test_run_tries_stereo_where_asked(torch: Any) -> None:
 def test_a_few_samples_more_are_a_warning(torch: Any) -> None:
     from audacitorch.utils import test_run as run
 
-    with pytest.warns(UserWarning, match=r"shape \[1, \d+\], \(channels, \d+\) wanted"):
+    with pytest.warns(UserWarning, match=r"shape \[1, \d+\], expected \(channels, \d+\)"):
         run(lambda x: torch.cat([x, x[:, :1]], 1))
