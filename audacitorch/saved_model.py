@@ -43,12 +43,13 @@ def _loaded(path: Path) -> ScriptModule:
     import torch
 
     try:
-        return torch.jit.load(str(path), map_location="cpu")
+        loaded: ScriptModule = torch.jit.load(str(path), map_location="cpu")
     except Exception as error:
         raise ValueError(
             f"The saved file can't be loaded again: {error}\n"
             "Save the scripted or traced module itself, not one of torch.jit.optimize_for_inference."
         ) from error
+    return loaded
 
 
 def _repeatable_outputs(model: ScriptModule, example: Tensor) -> Optional[Outputs]:

@@ -16,6 +16,7 @@ import pytest
 
 from audacitorch.version import __version__
 from scripts.benchmarks import install
+from scripts.environment import find_python
 from tests.needs import program
 
 ROOT = Path(__file__).parents[1]
@@ -89,7 +90,7 @@ def test_a_package_index_can_show_it(wheel: Path, sdist: Path) -> None:
 
 
 def test_every_command_says_what_is_missing_in_a_fresh_environment(wheel: Path, tmp_path: Path) -> None:
-    python = install.find_python("3.13")
+    python = find_python("3.13")
     if python is None:
         pytest.skip("there is no Python 3.13")
     error = install.make_environment(tmp_path / "fresh", python, wheel, None)

@@ -229,7 +229,7 @@ def test_a_test_run_passes_what_audacity_can_use(torch: Any, model: Any) -> None
 @pytest.mark.parametrize(
     ("function", "error", "message"),
     [
-        (lambda x: x[0], ValueError, r"input of shape \[1, 48000\] the model returned shape \[48000\], expected a waveform"),
+        (lambda x: x[0], ValueError, r"shape \[1, 48000\] the model returned shape \[48000\], expected a waveform"),
         (lambda x: x.double(), TypeError, "returned torch.float64, expected torch.float32"),
         (lambda x: x[:, ::2], ValueError, r"returned shape \[1, 24000\], expected \(channels, 48000\)"),
         (lambda x: [x], TypeError, r"returned a list of 1: a Tensor of shape \[1, 48000\], expected one Tensor"),

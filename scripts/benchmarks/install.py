@@ -11,11 +11,12 @@ import tempfile
 import wave
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, Optional, Tuple
+from typing import Iterator, List, Optional, Tuple
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from scripts.environment import find_python  # noqa: E402
 from tests.hub import LocalHub  # noqa: E402
 
 PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
@@ -101,28 +102,19 @@ def build_wheel(folder: Path) -> Path:
     return next(folder.glob("audacitorch-*.whl"))
 
 
-def find_python(version: str) -> Optional[str]:
-    """An interpreter of that version: on the path, or of pyenv."""
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
-    for candidate in (f"python{version}", *map(str, sorted(pyenv.glob(f"{version}.*/bin/python")))):
-        if shutil.which(candidate) and subprocess.run([candidate, "-c", ""], capture_output=True).returncode == 0:
-            return candidate
-    return None
-
-
-def make_environment(folder: Path, python: str, wheel: Path, torch: Optional[str]) -> Optional[str]:
+def make_environment(folder: Path, python: List[str], wheel: Path, torch: Optional[str]) -> Optional[str]:
     """A new environment with the wheel, and PyTorch where asked; what kept it from being made, None where nothing."""
     pip = ["-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-compile"]
     packages = [str(wheel), *([f"torch=={torch}", "numpy<2" if torch == "1.9.0" else "numpy"] if torch else [])]
     uv = shutil.which("uv")
     if uv is not None:
         steps = [
-            [uv, "venv", "--quiet", "--python", str(shutil.which(python)), str(folder)],
+            [*python, "-m", "venv", "--without-pip", str(folder)],
             [uv, "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), *packages],
         ]
     else:
         steps = [
-            [python, "-m", "venv", str(folder)],
+            [*python, "-m", "venv", str(folder)],
             [str(folder / "bin" / "python"), *pip, *packages],
         ]
     for step in steps:
