@@ -1,4 +1,4 @@
-# The image in which models run: Python 3.9, Torch 1.9.0, torchaudio 0.9.0, audacitorch. docs/action.md tells its use.
+# The image in which models run: Python 3.9, Torch 1.9.0, audacitorch; for x86-64 and arm64. docs/action.md tells its use.
 #
 #   docker build -t audacitorch .                          with PyTorch's smaller build for the CPU
 #   docker build -t audacitorch --build-arg TORCH=pypi .   with the package index's build, which has CUDA
@@ -16,24 +16,35 @@ COPY pyproject.toml ./
 COPY audacitorch audacitorch
 RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
 
+# Torch with its arithmetic, without what only building on it, its tests, a GPU or a debugger would use. PyTorch's own
+# wheel page has a smaller build for x86-64; the package index's build for arm64 is small itself.
+FROM ${BASE} AS torch
+SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
+# hadolint ignore=DL3008
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*
+ARG TORCH=cpu
+ARG TARGETARCH=amd64
+RUN python -m venv /torch
+WORKDIR /torch/lib/python3.9/site-packages
+RUN --mount=type=bind,source=requirements,target=/requirements \
+    case $TORCH-$TARGETARCH in \
+      cpu-amd64) /torch/bin/pip install --no-cache-dir --no-deps --no-index -r /requirements/torch-cpu.txt \
+             --find-links https://download.pytorch.org/whl/cpu/torch_stable.html ;; \
+      cpu-arm64 | pypi-*) ;; \
+      *) echo "TORCH is cpu or pypi, not $TORCH" >&2; exit 1 ;; \
+    esac \
+    && /torch/bin/pip install --no-cache-dir --require-hashes -r /requirements/torch.txt \
+    && rm -rf pip* setuptools* pkg_resources _distutils_hack distutils-precedence.pth \
+         caffe2 torch/include torch/share torch/test torch/bin/protoc* torch/bin/test_* \
+         torch/lib/libcaffe2_* torch/lib/libnvrtc* \
+    && find torch numpy \( -name tests -type d -o -name '*.a' -o -name '*.pxd' -o -name '*.pyi' \) -prune -exec rm -rf {} + \
+    && find torch/lib -name 'lib*.so' -exec strip --strip-unneeded {} + \
+    && /torch/bin/python -c 'import torch'
+
 FROM ${BASE}
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 WORKDIR /usr/local/lib/python3.9/site-packages
-
-# Torch with its arithmetic, without what only building on it, its tests or a GPU would use.
-ARG TORCH=cpu
-RUN --mount=type=bind,source=requirements,target=/requirements \
-    case $TORCH in \
-      cpu) pip install --no-cache-dir --no-deps --no-index -r /requirements/torch-cpu.txt \
-             --find-links https://download.pytorch.org/whl/cpu/torch_stable.html ;; \
-      pypi) ;; \
-      *) echo "TORCH is cpu or pypi, not $TORCH" >&2; exit 1 ;; \
-    esac \
-    && pip install --no-cache-dir --require-hashes -r /requirements/torch.txt \
-    && rm -rf caffe2 torch/include torch/share torch/test torch/bin/protoc* torch/bin/test_* \
-         torch/lib/libcaffe2_* torch/lib/libnvrtc* /usr/local/bin/convert-* /usr/local/bin/f2py* \
-    && find torch torchaudio numpy \( -name tests -type d -o -name '*.a' -o -name '*.pxd' \) -prune -exec rm -rf {} + \
-    && python -c 'import torch, torchaudio'
+COPY --from=torch /torch/lib/python3.9/site-packages ./
 
 # What the check needs beside Torch.
 RUN --mount=type=bind,source=requirements/check.txt,target=/requirements/check.txt \
