@@ -11,6 +11,8 @@ from audacitorch.commands.options import add_endpoint_argument, add_limit_argume
 
 REQUESTS = "https://github.com/audacitorch/action/issues/new"
 FORM = "built-in-model-request.yml"
+#: Findings after which the Hub would not list the repo under the tag.
+_WITHOUT_TAG = ("card-tag-missing", "card-front-matter")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +78,7 @@ def _check(arguments: argparse.Namespace) -> int:
         sys.stdout.write(render_for(report, sys.stdout))
         print("Nothing was uploaded.", file=sys.stderr)
         return report.exit_status
-    if not arguments.untagged and any(finding.rule.startswith("card-") for finding in report.findings):
+    if not arguments.untagged and any(finding.rule in _WITHOUT_TAG for finding in report.findings):
         print(
             "audacitorch: README.md lacks the tag `audacity`, so nobody would find the model. `audacitorch fix "
             "FOLDER` adds it; --untagged uploads without it. Nothing was uploaded.",

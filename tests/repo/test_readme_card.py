@@ -102,3 +102,63 @@ def test_reading_never_raises(text: Any) -> None:
 def test_reading_bytes_never_raises(data: Any) -> None:
     read_card(data)
     read_card(b"---\n" + data + b"\n---\n")
+
+
+CARDS = {
+    "all that the Hub shows": """\
+license: mit
+license_name: mine
+pipeline_tag: audio-to-audio
+library_name: audacitorch
+tags: [audacity, source-separation]
+datasets: [musdb18]
+language: [en]
+model-index:
+- name: separator
+  results:
+  - task:
+      type: audio-to-audio
+      name: Separation
+    dataset:
+      name: MUSDB18
+      type: musdb18
+    metrics:
+    - type: si-sdr
+      value: 7.5
+      name: SI-SDR""",
+    "a list of licences": "license: [mit, apache-2.0]\ntags: [audacity]",
+    "nothing but tags": "tags:\n- audacity",
+    "an unknown field": "tags: [audacity]\nmine: {a: [1, 2.5, null, true]}",
+    "no fields": "",
+}
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_the_hubs_own_client_reads_the_same(name: str) -> None:
+    """Importing it takes longer than a whole static check, so this package reads the front matter itself."""
+    from huggingface_hub import ModelCard
+
+    theirs = ModelCard(f"---\n{CARDS[name]}\n---\n# A model\n", ignore_metadata_errors=False).data
+    ours = front_matter(CARDS[name])
+    assert ours.problems == ()
+    fields = dict(ours.front_matter)
+    models = fields.pop("model-index", [])
+    assert fields == {key: value for key, value in theirs.to_dict().items() if key != "model-index"}
+    for field in ("license", "pipeline_tag", "library_name", "tags"):
+        assert fields.get(field) == getattr(theirs, field)
+    told = [(one.task_type, one.dataset_type, one.metric_type, one.metric_value) for one in theirs.eval_results or []]
+    assert told == [
+        (result["task"]["type"], result["dataset"]["type"], metric["type"], metric["value"])
+        for model in models
+        for result in model["results"]
+        for metric in result["metrics"]
+    ]
+
+
+@pytest.mark.parametrize("text", ["tags: [audacity", "- tags"])
+def test_what_the_hubs_own_client_refuses_is_a_problem_here(text: str) -> None:
+    from huggingface_hub import ModelCard
+
+    assert front_matter(text).problems != ()
+    with pytest.raises(Exception, match=r"."):
+        ModelCard(f"---\n{text}\n---\n")

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from audacitorch.facts import Repo
 from audacitorch.findings import WARNING
 from audacitorch.hosts import HOSTS
 from audacitorch.repo.readme import read_card
@@ -58,3 +59,29 @@ def test_both_are_warnings_for_every_host() -> None:
     for rule in ("card-tag-missing", "card-front-matter"):
         assert set(all_rules()[rule].severity.values()) == {WARNING}
         assert set(all_rules()[rule].severity) == set(HOSTS)
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "message"),
+    [
+        ("license: mit", "hub", None),
+        ("license: CC-BY-NC-4.0", "hub", None),
+        ("license: [mit, apache-2.0]", "hub", None),
+        ("license: other\nlicense_name: mine", "hub", None),
+        ("tags: audacity", "folder", None),
+        ("tags: audacity", "hub", "names no licence"),
+        ("license: []", "hub", "names no licence"),
+        ("license: other", "folder", "without `license_name`"),
+        ("license: free", "folder", '"free" is not an SPDX identifier'),
+        ("license: mit or apache-2.0", "folder", "is not an SPDX identifier"),
+        ("license: 3", "folder", '"3" is not an SPDX identifier'),
+        ("license: {a: b}", "folder", "is not an SPDX identifier"),
+        ("license: [mit, free]", "hub", '"free" is not'),
+        (f"license: {'(' * 5000}", "hub", "is not an SPDX identifier"),
+    ],
+)
+def test_a_licence_is_named_by_its_spdx_identifier(text: str, source: str, message: Any) -> None:
+    card = read_card(f"---\n{text}\n---\n".encode())
+    found = list(all_rules()["card-licence"].check(Repo(source), card))
+    assert [problem.message for problem in found if message is None] == []
+    assert message is None or message in found[0].message
