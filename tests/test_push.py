@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import shutil
+import subprocess
+import sys
+import time
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, List
 from urllib.parse import parse_qs, urlsplit
@@ -131,6 +137,40 @@ def test_an_upload_that_breaks_leaves_the_repo_as_it_was_and_goes_on_when_repeat
     local_hub.faults.clear()
     assert push(local_hub, folder) == 0
     assert head(local_hub).files["model.pt"].lfs
+
+
+@pytest.mark.slow
+def test_a_large_upload_that_was_interrupted_goes_on_where_it_was(local_hub: LocalHub, tmp_path: Path) -> None:
+    folder = tmp_path / "large"
+    folder.mkdir()
+    (folder / "model.pt").write_bytes(random.Random(0).randbytes(200_000_000))  # four pieces for Xet storage
+    (folder / "README.md").write_text("---\ntags: audacity\n---\n")
+    code = (
+        "import sys; from pathlib import Path; from audacitorch.hub.upload import upload;"
+        " upload(Path(sys.argv[1]), 'ann/large')"
+    )
+    one_by_one = {"HF_XET_FIXED_UPLOAD_CONCURRENCY": "1", "HF_XET_CLIENT_AC_MAX_UPLOAD_CONCURRENCY": "1"}
+    kept = {name: value for name, value in os.environ.items() if name != "HF_HUB_DISABLE_XET"}
+    around = {**kept, "HF_HOME": str(tmp_path / "home"), "HF_ENDPOINT": local_hub.url, **one_by_one}
+    command = [sys.executable, "-c", code, str(folder)]
+    local_hub.fault("slow", method="POST", path="/v1/xorbs/", times=None, seconds=1.0)
+    with subprocess.Popen(command, env=around, stderr=subprocess.DEVNULL) as first:
+        for _ in range(1200):
+            if len(local_hub.xorbs) > 2 or first.poll() is not None:
+                break
+            time.sleep(0.1)
+        first.kill()
+    sent = len(local_hub.xorbs)
+    assert sent >= 2
+    assert "model.pt" not in head(local_hub, "ann/large").files, "no half a repo"
+    local_hub.faults.clear()
+    local_hub.take_log()
+    subprocess.run(command, env=around, stderr=subprocess.DEVNULL, check=True, timeout=300)
+    again = [logged for logged in local_hub.take_log() if logged.path.startswith("/v1/xorbs/")]
+    assert len(again) < len(local_hub.xorbs), "what had been sent was not sent again"
+    assert (
+        head(local_hub, "ann/large").files["model.pt"].sha256 == sha256((folder / "model.pt").read_bytes()).hexdigest()
+    )
 
 
 @pytest.mark.parametrize("repo", ["booster", "ann/booster@main", "ann/b--x", "a/b/c"])

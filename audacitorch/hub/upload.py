@@ -6,6 +6,7 @@ this is looked at afterwards.
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 ATTRIBUTES = ".gitattributes"
 #: What a model repo on the Hub is made of, where the folder has it.
 FILES = (MODEL, METADATA, README, ATTRIBUTES, "LICENSE", "LICENSE.md", "LICENSE.txt")
+#: After how many pieces of 64 MB hf_xet notes on disk what it has sent, so that an interrupted upload goes on there. By
+#: itself it does so every 20 seconds.
+_NOTED_AFTER = ("HF_XET_DATA_SESSION_XORB_METADATA_FLUSH_MAX_COUNT", "1")
 _LFS_RULE = b"*.pt filter=lfs diff=lfs merge=lfs -text\n"
 
 
@@ -47,13 +51,14 @@ def upload(
 ) -> Uploaded:
     """Upload the files of a model repo in ``folder`` as one commit to ``main`` of ``repo_id``; made where missing.
 
-    An upload that was interrupted goes on where it was: what is in the Hub's storage already is not sent again.
+    An upload that was interrupted goes on where it was, to 64 MB: what is in the Hub's storage is not sent again.
 
     Raises:
         AccessDenied: there is no token, or it may not write there.
         HubUnreachable: the Hub did not take it all; the repo is as it was before.
         NotInLfs: model.pt is there as a plain file.
     """
+    os.environ.setdefault(*_NOTED_AFTER)
     from huggingface_hub import CommitOperationAdd, HfApi
 
     caller = token_from(token)

@@ -15,6 +15,7 @@ from typing import Iterator
 
 import pytest
 
+from audacitorch.cli import main
 from tests.action.runner import TOKEN, run_workflow
 from tests.github import LocalGitHub
 from tests.hub import LocalHub
@@ -54,9 +55,10 @@ def copy_checkout(to: Path) -> None:
         workflow.write_text(text, encoding="utf-8")
 
 
-def test_the_starter_checks_a_model_and_mirrors_it_to_the_hub(tmp_path: Path, local_hub: LocalHub) -> None:
+def test_the_starter_checks_a_model_and_mirrors_it_to_the_hub_where_the_registry_finds_it(
+    tmp_path: Path, local_hub: LocalHub
+) -> None:
     local_hub.add_token("hf_ann", "ann", write=True)
-    local_hub.add_repo("ann/effect", {"README.md": b"old"})
     built_image()
     repo = copy_of("good-effect", tmp_path)
     run = run_workflow(
@@ -69,11 +71,17 @@ def test_the_starter_checks_a_model_and_mirrors_it_to_the_hub(tmp_path: Path, lo
     found = local_hub.find("ann/effect")
     assert found is not None
     assert {name: blob.lfs for name, blob in found.head.files.items()} == {
+        ".gitattributes": False,
         "README.md": False,
         "metadata.json": False,
         "model.pt": True,
     }
     assert found.head.files["model.pt"].sha256 == sha256(repo / "model.pt")
+    registry = tmp_path / "registry"
+    registry.mkdir()
+    assert main(["registry", "refresh", "--registry", str(registry), "--endpoint", local_hub.url]) == 0
+    record = json.loads((registry / "models" / "ann" / "effect.json").read_text("utf-8"))
+    assert (record["id"], record["revision"]) == ("ann/effect", found.head.oid)
     assert "hf_ann" not in run.log
     assert TOKEN not in run.log
 
