@@ -153,7 +153,7 @@ class Setting:
     """How jobs are done.
 
     ``timeout_seconds`` is the limit of a download and of a trial; ``cache`` is the folder for downloads in progress, on
-    the machine that does the job.
+    the machine that does the job. Unless ``forked``, each model has a process that imports Torch for itself.
     """
 
     endpoint: Optional[str]
@@ -161,6 +161,7 @@ class Setting:
     sandbox: str = "auto"
     timeout_seconds: float = 300.0
     memory_bytes: int = 8 << 30
+    forked: bool = True
 
     @property
     def job_seconds(self) -> float:
@@ -209,7 +210,7 @@ def _do(job: Job, setting: Setting, folder: Path) -> Dict[str, Any]:
         model = facts.files.get(MODEL)
         if model is None or model.sha256 is None or (model.lfs and model.sha256 != job.content[0]):
             return failed(job, "the Hub gave another model.pt than the one that was recorded")
-        report = check(FolderRepo(folder, facts), options, worker_starter(setting.sandbox, many=True))
+        report = check(FolderRepo(folder, facts), options, worker_starter(setting.sandbox, many=setting.forked))
     except TargetError as error:
         return failed(job, str(error))
     finally:

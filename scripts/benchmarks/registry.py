@@ -318,7 +318,7 @@ def _cost_of_a_million(seconds: float) -> None:
     print(f"  cold: {api:,} API and {resolvers:,} resolver requests, {hours:,.0f} h; with PRO's 2,500 a fifth of that")
 
 
-def sweep(registry: str, url: str, cache: str, processes: int, scheduler: str) -> Dict[str, int]:
+def sweep(registry: str, url: str, cache: str, processes: int, scheduler: str, forked: bool) -> Dict[str, int]:
     """Trials of everything that is planned; statuses with their number."""
     from audacitorch.registry.cluster import cluster_or_processes
     from audacitorch.registry.executors import Disk
@@ -327,8 +327,9 @@ def sweep(registry: str, url: str, cache: str, processes: int, scheduler: str) -
     from audacitorch.registry.testing import run_trials
 
     engine = cluster_or_processes(scheduler, processes)
+    setting = Setting(url, cache, forked=forked)
     try:
-        done = run_trials(RegistryFolder(Path(registry)), engine, Setting(url, cache), Disk(1 << 32), START)
+        done = run_trials(RegistryFolder(Path(registry)), engine, setting, Disk(1 << 32), START)
     finally:
         engine.close()
     return dict(Counter([*done.statuses.values(), *("failed" for _ in done.failures)]))
@@ -337,27 +338,35 @@ def sweep(registry: str, url: str, cache: str, processes: int, scheduler: str) -
 def bench_trials(models: int, scratch: Path) -> None:
     """The same small models on one process, on two, and on a Dask cluster of two workers.
 
-    Models compute for most of the time: what else the machine does counts against two processes, so its load is shown.
+    Workers are fresh processes, each of which imports Torch, or forked from one that has. Models compute for most of
+    the time: what else the machine does counts against two processes, so its load is shown.
     """
     folder = scratch / "trials"
     folder.mkdir()
     with local_hub(models, LATENCY) as hub:
         refresh_once(str(folder), hub.url, 0.0)
         run = partial(_timed_sweep, folder, hub.url, scratch)
-        one, two = run("one process", 1, ""), run("two processes", 2, "")
-        print(f"  ratio: {one / two:.2f} times faster (at least 1.7)")
+        run("one process, fresh workers", 1, "", False)
+        run("two processes, fresh workers", 2, "", False)
+        one, two = run("one process, forked workers", 1, "", True), run("two processes, forked workers", 2, "", True)
+        print(f"  two processes over one: {one / two:.2f} times faster")
         with dask_cluster() as address:
-            cluster = run("a Dask cluster of two workers", 1, address)
-        print(f"  ratio: {one / cluster:.2f} times faster (at least 1.7)")
+            cluster = run("a Dask cluster of two workers, forked workers", 1, address, True)
+        print(f"  a Dask cluster over one process: {one / cluster:.2f} times faster (at least 1.7)")
 
 
-def _timed_sweep(folder: Path, url: str, scratch: Path, name: str, processes: int, scheduler: str) -> float:
+def _timed_sweep(
+    folder: Path, url: str, scratch: Path, name: str, processes: int, scheduler: str, forked: bool
+) -> float:
     copy = scratch / "trials-copy"
     shutil.copytree(folder, copy)
-    statuses, seconds, _ = measured(sweep, str(copy), url, str(scratch / "downloads"), processes, scheduler)
+    statuses, seconds, _ = measured(sweep, str(copy), url, str(scratch / "downloads"), processes, scheduler, forked)
     shutil.rmtree(copy)
-    load = os.getloadavg()[0]
-    print(f"{sum(statuses.values())} models on {name}: {seconds:.1f} s, {statuses}, load {load:.1f}", flush=True)
+    count, load = sum(statuses.values()), os.getloadavg()[0]
+    print(
+        f"{count} models on {name}: {seconds:.1f} s, {count / seconds:.2f} a second, load {load:.1f}, {statuses}",
+        flush=True,
+    )
     return float(seconds)
 
 
