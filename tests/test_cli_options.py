@@ -36,6 +36,7 @@ def test_the_host_that_is_named_decides(tmp_path: Path, host: Optional[str], sta
     assert (found["spec"], found["audacity-3.2-alpha"]) == ("pass", "fail")
 
 
+@pytest.mark.slow
 def test_a_strict_check_refuses_warnings_but_not_notes(tmp_path: Path) -> None:
     assert verdicts(copy_of("no-readme", tmp_path))["status"] == 0
     assert verdicts(tmp_path / "no-readme", "--strict")["status"] == 1
@@ -49,6 +50,7 @@ def test_rules_that_are_ignored_are_left_out(tmp_path: Path) -> None:
     assert verdicts(folder, *ignoring)["status"] == 0
 
 
+@pytest.mark.slow
 def test_machine_formats_are_utf_8_whatever_the_terminal(tmp_path: Path) -> None:
     folder = copy_of("short-description-60-characters", tmp_path)
     for form in ("text", "json", "markdown", "sarif", "github"):

@@ -11,6 +11,8 @@ import textwrap
 from pathlib import Path
 from typing import List
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "development.md").read_text("utf-8")
 
@@ -36,6 +38,7 @@ def failed(project: Path, *tests: str) -> List[str]:
     return re.findall(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_the_recipe_for_a_rule_works_as_it_is_written(tmp_path: Path) -> None:
     ignored = shutil.ignore_patterns("__pycache__")
     for folder in ("audacitorch", "docs", "tests"):

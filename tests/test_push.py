@@ -186,6 +186,7 @@ def test_the_link_fills_in_the_form() -> None:
 
 
 @pytest.mark.torch
+@pytest.mark.slow
 def test_a_whole_check_runs_the_model_first(local_hub: LocalHub, folder: Path) -> None:
     require("torch")
     assert main(["push", str(folder), "ann/booster", "--endpoint", local_hub.url]) == 0

@@ -90,6 +90,7 @@ def test_fixtures_are_small() -> None:
 
 
 @pytest.mark.torch
+@pytest.mark.slow
 def test_no_folder_is_stale(tmp_path: Path) -> None:
     from tests.repos_make.__main__ import all_fixtures, write
 

@@ -40,6 +40,7 @@ def test_the_dockerfile_is_clean() -> None:
     run_tool("hadolint", "Dockerfile")
 
 
+@pytest.mark.slow
 def test_the_actions_and_the_workflows_have_the_form_that_github_reads() -> None:
     form = ROOT / ".github" / "ISSUE_TEMPLATE" / "built-in-model-request.yml"
     for schema, paths in (

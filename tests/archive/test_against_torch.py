@@ -136,6 +136,7 @@ def a_call(generator: random.Random, operator: str) -> Tuple[Argument, ...]:
     return tuple(arguments)
 
 
+@pytest.mark.slow
 def test_random_calls_are_judged_as_torch_judges_them() -> None:
     import torch
 
@@ -210,6 +211,7 @@ def own_exports() -> Iterator[Any]:
     yield "traced-tasnet", torch.jit.trace(tasnet, torch.rand(1, 1, 800), check_trace=False)
 
 
+@pytest.mark.slow
 def test_exports_of_1_9_0_itself_have_no_problems() -> None:
     import torch
 

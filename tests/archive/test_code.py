@@ -220,6 +220,7 @@ def test_no_nesting_ends_the_process(name: Any) -> None:
     assert "nested too deeply" in problem.message
 
 
+@pytest.mark.slow
 def test_types_that_double_and_branches_without_end_stay_cheap() -> None:
     doubled = "\n".join(["x = (x, x)"] * 5000)
     assert len(with_body(f"{doubled}\ny = torch.f(x)").calls[0].arguments[0].type) < 1000

@@ -63,6 +63,7 @@ def test_a_published_model_that_ended_the_process_loads_in_the_worker(backported
     assert (trial.ended, trial.load_failure, trial.native_message) == (FINISHED, None, "")
 
 
+@pytest.mark.slow
 def test_a_published_model_gives_the_probabilities_that_it_gave(backported: Path) -> None:
     import json
 

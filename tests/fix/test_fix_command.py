@@ -139,6 +139,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.torch
+@pytest.mark.slow
 def test_the_old_model_is_kept_until_the_new_one_has_passed(tmp_path: Path) -> None:
     folder = copy_of("newer-export-aborts-at-pad", tmp_path)
     before = (folder / "model.pt").read_bytes()

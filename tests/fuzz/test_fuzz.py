@@ -20,6 +20,7 @@ MOST_SECONDS = 20
 
 
 @pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.slow
 def test_nothing_but_what_is_documented_is_raised(name: str) -> None:
     target = TARGETS[name]
     random = Random(name)

@@ -67,6 +67,7 @@ def test_a_clip_on_which_the_model_raises_says_so_and_the_others_are_heard(tmp_p
     assert all(one.tracks and not one.failure for one in others)
 
 
+@pytest.mark.slow
 def test_sounds_change_no_verdict(tmp_path: Path) -> None:
     repo = made.repo(tmp_path, EndsWithItsProcess())
     plain = made.checked(repo)

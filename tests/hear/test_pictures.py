@@ -16,6 +16,7 @@ from audacitorch.hear.clips import clip_of, standard_clips
 
 @pytest.mark.parametrize("rate", [1, 7, 400, 8000, 16000, 44100, 48000, 384000])
 @pytest.mark.parametrize("stereo", [False, True])
+@pytest.mark.slow
 def test_standard_clips_fit_any_rate_and_are_the_same_each_time(rate: int, stereo: bool) -> None:
     clips, again = standard_clips(rate, stereo), standard_clips(rate, stereo)
     for clip, same in zip(clips, again):

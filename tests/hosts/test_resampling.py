@@ -56,6 +56,7 @@ def test_every_bit_is_torchaudios(from_rate: float, to_rate: float, samples: int
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 700), st.integers(1, 2))
+@pytest.mark.slow
 def test_every_bit_is_torchaudios_for_any_rates(from_rate: int, to_rate: int, samples: int, channels: int) -> None:
     waveform = noise(channels, samples)
     expected = torchaudio_resample(waveform, from_rate, to_rate)

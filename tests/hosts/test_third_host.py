@@ -79,6 +79,7 @@ def test_a_host_without_its_card_schema_lets_no_rule_be_registered(project: Path
 
 
 @pytest.mark.torch
+@pytest.mark.slow
 def test_each_place_speaks_until_it_says_something_about_a_third_host(project: Path) -> None:
     add_schema(project)
     assert {

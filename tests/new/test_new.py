@@ -29,6 +29,7 @@ def files(folder: Path) -> List[str]:
 
 @pytest.mark.torch
 @pytest.mark.parametrize("options", [[], ["--stereo"], ["--kind", "labeler"], ["--kind", "labeler", "--stereo"]])
+@pytest.mark.slow
 def test_the_repo_passes_a_strict_check_as_it_is_made(tmp_path: Path, options: List[str]) -> None:
     folder = tmp_path / "my model"
     made = run("new", str(folder), *options)
@@ -38,6 +39,7 @@ def test_the_repo_passes_a_strict_check_as_it_is_made(tmp_path: Path, options: L
 
 
 @pytest.mark.torch
+@pytest.mark.slow
 def test_a_labeler_of_indices_runs_in_the_alphas(tmp_path: Path) -> None:
     folder = tmp_path / "labeler"
     assert run("new", str(folder), "--kind", "labeler", "--indices").returncode == 0
@@ -46,6 +48,7 @@ def test_a_labeler_of_indices_runs_in_the_alphas(tmp_path: Path) -> None:
 
 @pytest.mark.torch
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_its_own_test_passes(tmp_path: Path, kind: str) -> None:
     create(tmp_path / "repo", Answers(kind, "Mine", labels=default_labels(kind)))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
@@ -81,6 +84,7 @@ def test_the_workflow_is_the_starter(tmp_path: Path) -> None:
     rate=st.integers(1, 384000),
     domains=st.lists(st.sampled_from(known_domains()), min_size=1, max_size=4, unique=True),
 )
+@pytest.mark.slow
 def test_whatever_it_is_called_the_code_compiles_and_the_card_is_valid(
     tmp_path_factory: pytest.TempPathFactory, kind: str, name: str, labels: List[str], rate: int, domains: List[str]
 ) -> None:

@@ -142,6 +142,7 @@ class TestRefresh:
 
 
 class TestSweeps:
+    @pytest.mark.slow
     def test_a_deadline_keeps_what_was_done(self) -> None:
         found: List[str] = []
         running = sweep([job(number) for number in range(4)], late, Processes(2), Disk(1000), deadline=8.0)
@@ -149,6 +150,7 @@ class TestSweeps:
             found.extend(result["id"] for _, result in running)
         assert sorted(found) == [f"ann/effect-{number}" for number in range(3)]
 
+    @pytest.mark.slow
     def test_the_deadline_of_a_shard_keeps_its_results(
         self, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -184,6 +186,7 @@ class TestSweeps:
 
     @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
     @pytest.mark.skipif(sys.platform != "linux", reason="other systems tell a child nothing of its parent's end")
+    @pytest.mark.slow
     def test_kill_leaves_no_processes(self, tmp_path: Path, how: signal.Signals) -> None:
         script = (
             "import time\nfrom audacitorch.registry.executors import Disk, Processes, sweep\n"

@@ -243,6 +243,7 @@ class TestYaml:
             ("<<<<<<< HEAD\n- id: a/b\n=======\n>>>>>>> x\n", "not YAML|should hold"),
         ],
     )
+    @pytest.mark.slow
     def test_a_list_that_is_wrong_says_where(self, tmp_path: Path, text: str, says: str) -> None:
         path = tmp_path / "builtin.yml"
         path.write_text(text)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Callable, Dict, List
 
+import pytest
+
 from audacitorch.registry.builtin_list import TooManyRemovals
 from audacitorch.registry.jobs import plan
 from tests.hub import HubRepo
@@ -67,6 +69,7 @@ def without(*names: str) -> List[str]:
     return [name for name in ALL if name not in names]
 
 
+@pytest.mark.slow
 def test_a_month_on_the_hub(world: World) -> None:
     good_models(world, 20)
     month = Month(world)

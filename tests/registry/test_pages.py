@@ -110,6 +110,7 @@ class TestProgram:
         command = [sys.executable, "-m", "audacitorch", "registry", *words, "--registry", str(world.folder.path)]
         return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, cwd=ROOT)
 
+    @pytest.mark.slow
     def test_a_refresh_and_what_follows_by_the_command_line(self, world: World) -> None:
         world.add("ann/effect")
         done = self.run(world, "refresh")
@@ -121,6 +122,7 @@ class TestProgram:
         assert "New (1)" in self.run(world, "status").stdout
         assert self.run(world, "publish").stdout == "the list has not changed\n"
 
+    @pytest.mark.slow
     def test_an_unreachable_hub_is_exit_3_and_a_wrong_call_exit_2(self, world: World, tmp_path: Path) -> None:
         done = self.run(world, "refresh", url="http://127.0.0.1:9")
         assert done.returncode == 3

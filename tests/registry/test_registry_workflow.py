@@ -152,6 +152,7 @@ class TestScripts:
         return {"STARTED": planned["started"], "PLAN": planned["plan"], "GITHUB_TOKEN": "secret", "BRANCH": "main"}
 
     @pytest.mark.torch
+    @pytest.mark.slow
     def test_a_day_ends_with_a_commit_and_the_next_without(self, world: World, checkout: Path) -> None:
         world.add("ann/effect")
         world.add("bob/idea", files={"README.md": b""})
@@ -172,6 +173,7 @@ class TestScripts:
         assert "1 compatible" in (checkout.parent / "summary").read_text()
 
     @pytest.mark.torch
+    @pytest.mark.slow
     def test_another_refresh_that_was_faster_is_merged_by_what_the_files_say(
         self, world: World, checkout: Path
     ) -> None:

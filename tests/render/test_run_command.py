@@ -41,6 +41,7 @@ def visible_names(folder: Path) -> List[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
+@pytest.mark.slow
 def test_a_closing_line_and_a_second_run_that_is_refused(song: Path, tmp_path: Path) -> None:
     first = run("run", EFFECT, str(song), "-o", str(tmp_path / "out"))
     assert (first.returncode, first.stderr) == (0, "")
@@ -158,6 +159,7 @@ def test_a_disk_that_takes_no_more_leaves_nothing_half_written(tmp_path: Path, t
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.slow
 def test_a_signal_leaves_no_worker_no_file_and_one_line(tmp_path: Path, number: int, status: int) -> None:
     repo = made.repo(tmp_path / "slow", modules.EndlessLoop())
     soundfile.write(tmp_path / "song.wav", noise(3000), 44100)

@@ -146,6 +146,7 @@ generated = st.fixed_dictionaries({}, optional=anything) | st.fixed_dictionaries
 
 @settings(max_examples=1000, deadline=None)
 @given(generated, st.sampled_from(HOSTS))
+@pytest.mark.slow
 def test_judges_every_place_as_the_jsonschema_library_does(fields: Any, host: Any) -> None:
     validator = jsonschema.Draft202012Validator({"$ref": f"#/$defs/{host}", "$defs": schema()["$defs"]})
     keywords = {"minimum": "range", "maximum": "range", "exclusiveMinimum": "range", "exclusiveMaximum": "range"}

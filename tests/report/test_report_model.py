@@ -119,6 +119,7 @@ def validator() -> jsonschema.Draft202012Validator:
 
 @given(REPORTS)
 @settings(deadline=None)
+@pytest.mark.slow
 def test_json_round_trips_and_keeps_to_the_schema(report: Report) -> None:
     text = jsonfile.render(report)
     validator().validate(json.loads(text))
@@ -129,6 +130,7 @@ def test_json_round_trips_and_keeps_to_the_schema(report: Report) -> None:
 
 @given(REPORTS, st.randoms(use_true_random=False))
 @settings(deadline=None)
+@pytest.mark.slow
 def test_the_verdict_does_not_depend_on_the_order_of_findings(report: Report, shuffle: random.Random) -> None:
     findings = list(report.findings)
     shuffle.shuffle(findings)

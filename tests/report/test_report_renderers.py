@@ -87,12 +87,14 @@ def check_no_harm(name: str, shown: str) -> None:
 @pytest.mark.parametrize("name", RENDERERS)
 @given(NASTY)
 @settings(max_examples=25, deadline=None)
+@pytest.mark.slow
 def test_hostile_text_never_comes_out_raw(name: str, nasty: str) -> None:
     check_no_harm(name, RENDERERS[name](hostile(nasty)))
 
 
 @given(NASTY)
 @settings(max_examples=40, deadline=None)
+@pytest.mark.slow
 def test_markdown_holds_no_markup_mention_or_broken_table(nasty: str) -> None:
     shown = comment(hostile(nasty))
     links = Tags(MarkdownIt("commonmark").render(shown)).links
@@ -110,6 +112,7 @@ def test_markdown_holds_no_markup_mention_or_broken_table(nasty: str) -> None:
 
 @given(NASTY)
 @settings(max_examples=40, deadline=None)
+@pytest.mark.slow
 def test_html_has_no_script_no_address_and_no_tag_of_a_stranger(nasty: str) -> None:
     shown = Tags(page.render(hostile(nasty)))
     known = Tags(page.render(hostile("x")))
@@ -188,6 +191,7 @@ def test_colour_is_for_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("render", "limit"), [(markdown.render, 1_048_576), (comment, 65_536)])
+@pytest.mark.slow
 def test_markdown_keeps_githubs_limits_and_whole_pieces(render: Any, limit: int) -> None:
     findings = tuple(
         Finding(f"rule-{n}", "error", HOSTS, "|<&" * 900 + str(m), "`" * 900, "model.pt", m)

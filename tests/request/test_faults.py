@@ -108,6 +108,7 @@ def ended_well(action: str, github: LocalGitHub) -> None:
     "kind", ["moved", "gone", "blocked", "issues-off", "hourly-limit", "secondary-rate-limit", "lost", "drop"]
 )
 @pytest.mark.parametrize("action", ["apply", "accept", "decline", "keep_issues"])
+@pytest.mark.slow
 def test_a_fault_at_every_request_writes_nothing_elsewhere_and_nothing_twice(
     action: str, kind: str, place: Any, github: LocalGitHub, triage: Triage, github_waits: List[float]
 ) -> None:

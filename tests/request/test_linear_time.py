@@ -60,6 +60,7 @@ def test_four_times_the_text_takes_no_more_than_nine_times_as_long(name: str) ->
 
 
 @pytest.mark.parametrize("name", READERS)
+@pytest.mark.slow
 def test_two_mebibytes_cost_no_more_than_what_github_lets_through(name: str) -> None:
     reader = READERS[name]
     for atom in ATOMS:

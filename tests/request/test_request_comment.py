@@ -106,6 +106,7 @@ def test_text_of_the_issue_is_only_read(kind: str, nasty: str) -> None:
 
 
 @pytest.mark.parametrize("nasty", ["é" * 2000, "&" * 2000, "@" * 2000, "🎤" * 2000, "x" * 2000])
+@pytest.mark.slow
 def test_a_thousand_findings_keep_the_limit_of_65536_characters(nasty: str) -> None:
     findings = tuple(Finding(f"rule-{n}", "error", HOSTS, nasty, nasty, "model.pt", n) for n in range(1000))
     record = Memory(tuple(CheckRun("2024-05-01T10:00:00Z", NEEDS_CHANGES, GOOD, f"{n:040x}") for n in range(19)))

@@ -141,6 +141,7 @@ def test_a_repo_that_outlives_its_time_costs_its_own_decision(triage: Triage, mo
     assert bounded.decide(asked(GOOD)).state == READY
 
 
+@pytest.mark.slow
 def test_what_a_check_started_is_ended_with_it(tmp_path: Path) -> None:
     grandchild = (
         "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']).pid)"

@@ -39,7 +39,7 @@ SCHEMA = schema()
 
 pytestmark = pytest.mark.skipif(torch_python() is None, reason="Torch 1.9.0 is not here")
 WORKERS = [
-    pytest.param("process", marks=pytest.mark.torch),
+    pytest.param("process", marks=[pytest.mark.torch, pytest.mark.slow]),
     pytest.param("forked", marks=pytest.mark.torch),
     pytest.param("container", marks=[pytest.mark.docker, pytest.mark.slow]),
 ]
