@@ -1,7 +1,7 @@
 """What a test needs of the machine: a test that lacks it is skipped with the reason, or fails where it was promised.
 
 ``AUDACITORCH_TEST_REQUIRE`` names, with commas, what must be there: ``docker``, ``act``, ``browser``, ``torch``,
-``lfs`` or ``all``.
+``lfs``, ``vnu`` or ``all``.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Callable, Dict, Optional
+from typing import Callable, Dict, List, Optional
 
 import pytest
 
 REQUIRE = "AUDACITORCH_TEST_REQUIRE"
+_VNU = "build/npm/node_modules/vnu-jar/build/dist/vnu.jar"
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -65,12 +66,24 @@ def _lfs() -> Optional[str]:
     return None if shutil.which("git-lfs") else "git-lfs is not installed"
 
 
+def html_checker() -> Optional[List[str]]:
+    """How the Nu Html Checker is called: Java, and the file of npm's package vnu-jar; None where one is missing."""
+    java = shutil.which("java")
+    jar = Path(os.environ.get("VNU_JAR") or _VNU)
+    return [java, "-jar", str(jar)] if java and jar.is_file() else None
+
+
+def _vnu() -> Optional[str]:
+    return None if html_checker() else f"no Java, or no {_VNU} (npm install --prefix build/npm vnu-jar)"
+
+
 _PROBES: Dict[str, Callable[[], Optional[str]]] = {
     "docker": _docker,
     "act": _act,
     "browser": _browser,
     "torch": _torch,
     "lfs": _lfs,
+    "vnu": _vnu,
 }
 #: What can be asked for; each is a marker, too.
 NEEDS = tuple(_PROBES)

@@ -6,8 +6,11 @@ import os
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List
+from threading import Thread
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Union
 
 from tests.needs import browser_program
 
@@ -40,13 +43,13 @@ class Watched:
         self.dialogs.append(dialog.message)
         dialog.dismiss()
 
-    def is_quiet(self) -> None:
-        """Nothing was loaded over a network, no policy was broken, no script ran, and nothing was said."""
-        assert [url for url in self.requests if not url.startswith(("file:", "data:"))] == []
+    def is_quiet(self, site: str = "file:", scripts: int = 0) -> None:
+        """Nothing was loaded from elsewhere, no policy was broken, no other script ran, and nothing was said."""
+        assert [url for url in self.requests if not url.startswith((site, "data:"))] == []
         assert self.page.evaluate("window.violations") == []
         assert self.messages == []
         assert self.dialogs == []
-        assert self.page.evaluate("document.scripts.length") == 0
+        assert self.page.evaluate("document.scripts.length") == scripts
 
     def fits(self) -> None:
         """Nothing lies beyond the right edge."""
@@ -96,15 +99,41 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def opened(browser: Browser, file: Path, *, dark: bool = False, phone: bool = False) -> Iterator[Watched]:
-    """A page from a file, in a profile of its own."""
-    context = browser.new_context(viewport=PHONE if phone else DESK, color_scheme="dark" if dark else "light")  # type: ignore[arg-type]
+def served(folder: Path) -> Iterator[str]:
+    """A folder by HTTP on loopback, as GitHub Pages serves it; the address ends with a slash."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *words: Any) -> None:
+            """Nothing is logged."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
+def opened(
+    browser: Browser, page: Union[Path, str], *, dark: bool = False, phone: bool = False, script: bool = True
+) -> Iterator[Watched]:
+    """A page from a file or an address, in a profile of its own, which may copy; ``script`` lets scripts run."""
+    context = browser.new_context(
+        viewport=PHONE if phone else DESK,  # type: ignore[arg-type]
+        color_scheme="dark" if dark else "light",
+        java_script_enabled=script,
+        permissions=["clipboard-read", "clipboard-write"],
+    )
     context.add_init_script(_WATCH)
     watched = Watched(context.new_page())
     watched.page.on("request", lambda request: watched.requests.append(request.url))
     watched.page.on("console", lambda message: watched.messages.append(message.text))
     watched.page.on("pageerror", lambda error: watched.messages.append(str(error)))
     watched.page.on("dialog", watched.dismiss)
-    watched.page.goto(file.as_uri())
+    watched.page.goto(page.as_uri() if isinstance(page, Path) else page)
     yield watched
     context.close()
