@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator, Sequence
 
@@ -13,6 +14,7 @@ from audacitorch.commands.options import add_limit_arguments
 if TYPE_CHECKING:
     from audacitorch.findings import Finding
     from audacitorch.fix.draft import Draft
+    from audacitorch.repo.model_repo import FolderRepo
     from audacitorch.report.model import Report
 
 
@@ -22,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     answer = parser.add_mutually_exclusive_group()
     answer.add_argument("--dry-run", action="store_true", help="show the changes and write nothing")
     answer.add_argument("--yes", action="store_true", help="write the changes without asking")
-    parser.add_argument("--static", action="store_true", help="do not run the model afterwards")
+    parser.add_argument("--static", action="store_true", help="do not run the model")
     add_limit_arguments(parser)
 
 
@@ -33,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     with tempfile.TemporaryDirectory(prefix="audacitorch-") as scratch:
         draft = Draft(arguments.folder, Path(scratch))
-        left = repair(draft)
+        left = repair(draft, None if arguments.static else partial(_whole_check, arguments))
         if not draft.done:
             print("There is nothing that a machine can fix.")
             return _summarize(left)
@@ -79,9 +81,10 @@ def _summarize(left: Sequence[Finding]) -> int:
 
 def _check(draft: Draft, arguments: argparse.Namespace) -> int:
     """Check the folder as it is now; the old model.pt goes when the new one has passed."""
+    from audacitorch.repo.model_repo import FolderRepo
     from audacitorch.safetext import visible
 
-    report = _report(draft, arguments)
+    report = _whole_check(arguments, FolderRepo(draft.folder))
     status = report.exit_status
     if status == 0 and not report.static:
         draft.forget_original_model()
@@ -93,12 +96,10 @@ def _check(draft: Draft, arguments: argparse.Namespace) -> int:
     return status
 
 
-def _report(draft: Draft, arguments: argparse.Namespace) -> Report:
+def _whole_check(arguments: argparse.Namespace, repo: FolderRepo) -> Report:
     """A whole check where Torch 1.9.0 or an engine is at hand, a static one where not."""
     from audacitorch.check import Options, check
-    from audacitorch.repo.model_repo import FolderRepo
     from audacitorch.trial.starters import worker_starter
 
-    repo = FolderRepo(draft.folder)
     options = {"timeout_seconds": arguments.timeout, "memory_bytes": arguments.memory << 20}
     return check(repo, Options(static=arguments.static, **options), worker_starter(arguments.sandbox))

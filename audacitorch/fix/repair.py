@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Callable, Dict, List, NoReturn, Optional, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, List, NoReturn, Optional, Tuple
 
 from audacitorch.check import Options, check
 from audacitorch.facts import METADATA, MODEL, README
@@ -16,6 +16,10 @@ from audacitorch.repo.metadata_file import read_metadata
 from audacitorch.repo.model_repo import FolderRepo
 from audacitorch.rules.archive import CONVERTING
 
+if TYPE_CHECKING:
+    from audacitorch.report.model import Report
+    from audacitorch.trial.observations import Trial
+
 #: Changes the draft by what a rule found in it; says whether anything changed.
 Remedy = Callable[[Draft], bool]
 
@@ -23,15 +27,25 @@ Remedy = Callable[[Draft], bool]
 _MOST_ROUNDS = 8
 
 
-def repair(draft: Draft) -> Tuple[Finding, ...]:
+def repair(draft: Draft, run: Optional[Callable[[FolderRepo], Report]] = None) -> Tuple[Finding, ...]:
     """Apply every remedy to ``draft`` until none changes anything, and return what a static check still finds.
+
+    ``run`` makes a whole check, where the model may be run: what it returns decides about an `effect_type` that
+    forward's declaration contradicts.
 
     Raises:
         TargetError: a file of the draft can't be read.
     """
-    options = Options(static=True)
+    findings = _applied(draft)
+    if run is not None and _contradicted(draft) and _put_effect_type(draft, run(FolderRepo(draft.scratch)).trial):
+        findings = _applied(draft)
+    return findings
+
+
+def _applied(draft: Draft) -> Tuple[Finding, ...]:
+    """Every remedy of what a static check finds, applied; and what it finds at last."""
     for _ in range(_MOST_ROUNDS):
-        findings = check(FolderRepo(draft.scratch), options, _no_worker).findings
+        findings = check(FolderRepo(draft.scratch), Options(static=True), _no_worker).findings
         found = {finding.rule for finding in findings}
         remedies = dict.fromkeys(remedy for rule, remedy in REMEDIES.items() if rule in found)
         changed: List[bool] = [remedy(draft) for remedy in remedies]
@@ -76,6 +90,27 @@ def _effect_type(draft: Draft) -> Optional[str]:
     with model.open("rb") as file:
         returns = read_archive(file, model.stat().st_size).returns
     return {"Tensor": EFFECT, "Tuple[Tensor, Tensor]": ANALYZER}.get(returns or "")
+
+
+def _contradicted(draft: Draft) -> bool:
+    """Whether forward is declared to return what another effect type does."""
+    written = read_metadata(draft.text(METADATA) or b"").fields.get("effect_type")
+    return written in (EFFECT, ANALYZER) and _effect_type(draft) not in (None, written)
+
+
+def _put_effect_type(draft: Draft, trial: Optional[Trial]) -> bool:
+    """Write the effect type that every output of a trial has.
+
+    A declaration alone does not tell: an effect may return its state as well, and a labeler may lack its times.
+    """
+    from audacitorch.rules.output import effect_type_of_outputs
+
+    data = draft.text(METADATA) or b""
+    fields, found = read_metadata(data).fields, None if trial is None else effect_type_of_outputs(trial)
+    if found is None or fields.get("effect_type") == found:
+        return False
+    sentence = f"Wrote `effect_type` as {found}, which is what the model's results are when it runs."
+    return draft.write(METADATA, dump({**fields, "effect_type": found}, data.decode("utf-8", "replace")), sentence)
 
 
 def _tag(draft: Draft) -> bool:

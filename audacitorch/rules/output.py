@@ -48,15 +48,20 @@ def output_type(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
         if fits_type(output, effect_type):
             return None
         got = f"a tuple of {len(output.tensors)} Tensors" if output.kind == "tuple" else f"a {output.kind}"
-        return f"A {effect_type} model must return {wanted}, and this one returned {got}{_guess(output)}"
+        return f"A {effect_type} model must return {wanted}, and this one returned {got}{_guess(done, output)}"
 
     yield from judge_outputs(trial, judge)
 
 
-def _guess(output: Output) -> str:
+def _guess(done: Pass, output: Output) -> str:
+    """What the model may be instead, where its output looks like that."""
     if output.kind == "tensor":
         return ": is it a waveform-to-waveform model?"
-    return ": is it a waveform-to-labels model?" if output.kind == "tuple" and len(output.tensors) == 2 else ""
+    if output.kind != "tuple" or len(output.tensors) != 2:
+        return ""
+    if output.tensors[0].shape[-1:] == (done.samples,) and done.samples >= _LONG_ENOUGH:
+        return ": return the first of them alone, which is the waveform"
+    return ": is it a waveform-to-labels model?"
 
 
 @rule(
@@ -93,6 +98,8 @@ def _shape_hint(done: Pass, output: Output) -> Optional[str]:
             return "The classes come first here: transpose the labels, `labels.t()`."
         if len(stamps) == 2 and stamps[0] == 2 != stamps[1]:
             return "Starts and ends are rows here: transpose the timestamps, `timestamps.t()`."
+        if len(stamps) == 1:
+            return "Give each label a start and an end: `torch.stack([starts, ends], dim=1)`."
         if len(shape) == 3 and shape[0] == 1:
             return "Remove the batch dimension: `labels.squeeze(0)`, and the same for timestamps where they have one."
         return None
@@ -163,7 +170,7 @@ def output_length(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     require(metadata, EFFECT)
     failures = [done.failure.message for done in trial.passes if failed_by_itself(trial, done) and done.failure]
     cause = common_cause(failures) if failures else None
-    if cause is not None and cause.name == "traced-length":
+    if cause is not None and cause.name in ("traced-length", "layer-size"):
         raise NotApplicable("a length that is written into the code makes forward raise")
     wrong: List[Tuple[Pass, int]] = []
     for done, output in outputs(trial):
@@ -245,8 +252,9 @@ def output_not_finite(trial: Trial) -> Iterator[Problem]:
     def judge(done: Pass, output: Output) -> Optional[str]:
         if too_short(trial, done):
             return None  # what short-input is about
-        nan, inf = sum(t.nan for t in output.tensors), sum(t.inf for t in output.tensors)
-        return f"The output holds {nan:,} NaN and {inf:,} infinite values" if nan or inf else None
+        counts = {"NaN": sum(t.nan for t in output.tensors), "infinite": sum(t.inf for t in output.tensors)}
+        held = " and ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
+        return f"The output holds {held} values" if held else None
 
     yield from judge_outputs(trial, judge)
 
@@ -282,6 +290,20 @@ def fits_type(output: Output, effect_type: str) -> bool:
     if effect_type == EFFECT:
         return output.kind == "tensor"
     return output.kind == "tuple" and len(output.tensors) == 2
+
+
+def effect_type_of_outputs(trial: Trial) -> Optional[str]:
+    """The effect type that every output has by its type and shape; None where they have neither, or there are none."""
+    found = set()
+    for done in trial.passes:
+        if done.output is None:
+            continue
+        if fits_type(done.output, EFFECT) and _waveform_shape(done, done.output) is None:
+            found.add(EFFECT if done.output.tensors[0].shape[1] == done.samples else None)
+        else:
+            labels = fits_type(done.output, ANALYZER) and _labels_shape(done, done.output) is None
+            found.add(ANALYZER if labels else None)
+    return found.pop() if len(found) == 1 else None
 
 
 def outputs(trial: Trial) -> List[Tuple[Pass, Output]]:

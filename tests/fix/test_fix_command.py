@@ -212,3 +212,40 @@ def contents_of_files(folder: Path) -> Dict[str, bytes]:
 def errors_when_run(folder: Path) -> Tuple[str, ...]:
     report = check(FolderRepo(folder), Options(), worker_starter(many=True))
     return tuple(finding.rule for finding in report.findings if finding.severity == ERROR)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("name", "wrong", "right"),
+    [
+        ("effect-that-says-it-is-a-labeler", "waveform-to-labels", "waveform-to-waveform"),
+        ("labeler-that-says-it-is-an-effect", "waveform-to-waveform", "waveform-to-labels"),
+    ],
+)
+def test_a_wrong_effect_type_is_corrected_by_what_the_model_returns(
+    name: str, wrong: str, right: str, tmp_path: Path
+) -> None:
+    folder = copy_of(name, tmp_path)
+    static = run("fix", str(folder), "--yes", "--static")
+    assert json.loads((folder / "metadata.json").read_text("utf-8"))["effect_type"] == wrong, static.stdout
+    done = run("fix", str(folder), "--yes", "--sandbox", "process")
+    assert f"Wrote `effect_type` as {right}, which is what the model's results are when it runs." in done.stdout
+    assert json.loads((folder / "metadata.json").read_text("utf-8"))["effect_type"] == right
+    assert "output-type" not in {finding.rule for finding in checked(folder).findings}
+
+
+@pytest.mark.torch
+def test_a_labeler_that_lacks_its_times_is_left_alone(tmp_path: Path) -> None:
+    import torch
+
+    from tests.made import repo
+    from tests.repos_make.parts import LABELER_FIELDS
+
+    class Scores(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.eye(2)
+
+    folder = repo(tmp_path, Scores(), LABELER_FIELDS)
+    before = contents(folder)
+    run("fix", str(folder), "--yes", "--sandbox", "process")
+    assert contents(folder) == before
