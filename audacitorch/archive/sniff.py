@@ -92,6 +92,10 @@ def zip_without_code(names: Sequence[str]) -> str:
         return "it is a model of the mobile interpreter (.ptl) without TorchScript code"
     if "keras_metadata.pb" in last or "saved_model.pb" in last:
         return "it is a TensorFlow model"
+    if "model.weights.h5" in last:
+        return "it is a Keras model (.keras)"
+    if all(name.endswith(".npy") for name in names):
+        return "it is a NumPy file (.npz)"
     if "/" not in names[0]:
         return "it is a zip archive, but its members lie in no folder"
     return "it is a zip archive, but not one of TorchScript"

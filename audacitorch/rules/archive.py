@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Iterator
 
 from audacitorch.archive.values import KNOWN_DTYPES
@@ -29,6 +30,24 @@ _HINTS = {
     "unreadable": "Upload model.pt again; if that does not help, export it again.",
     "damaged": "The file changed after it was saved: upload model.pt again; if that does not help, export it again.",
 }
+#: What to do about a file that is something else, by the words that say what it is.
+_OTHER_FORMATS = (
+    (
+        r"web page|JSON text|it is a text|nothing but zeros",
+        "This is not the model: download it again by the link that gives the file itself, or export it again.",
+    ),
+    (r"gzip|tar file|unzip it", "Unpack the file, and use the model.pt that is in it."),
+    (
+        r"ONNX|safetensors|HDF5|Keras|TensorFlow|ExecuTorch|GGUF|NumPy|torch\.export|mobile",
+        "This format can't be turned into TorchScript: load the weights into the PyTorch module that they belong to, "
+        "and save that with torch.jit.save(torch.jit.script(model), 'model.pt').",
+    ),
+    (r"one folder too deep", "Use the file as torch.jit.save wrote it: it is not to be unpacked."),
+    (
+        r"it has no member",
+        "A part of the file was lost when it was packed again: use the file as torch.jit.save wrote it.",
+    ),
+)
 
 
 @rule(
@@ -44,7 +63,9 @@ def not_torchscript(archive: Archive) -> Iterator[Problem]:
     if archive.kind != "torchscript" or archive.detail:
         sentence = _WHY_NOT.get(archive.kind, "model.pt is not a TorchScript archive: {detail}.")
         details = {"kind": archive.kind, "detail": archive.detail}
-        yield Problem(sentence.format(detail=archive.detail), MODEL, hint=_HINTS.get(archive.kind), details=details)
+        other = next((hint for pattern, hint in _OTHER_FORMATS if re.search(pattern, archive.detail)), None)
+        hint = _HINTS.get(archive.kind, other)
+        yield Problem(sentence.format(detail=archive.detail), MODEL, hint=hint, details=details)
     for problem in archive.code_problems:
         if problem.kind == "damaged":
             details = {"kind": problem.kind, "detail": problem.message}

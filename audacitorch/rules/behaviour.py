@@ -12,6 +12,7 @@ from audacitorch.rules import NotApplicable, rule
 from audacitorch.rules.causes import blame, cause_of, common_cause, raised, told
 from audacitorch.rules.operators import is_newer
 from audacitorch.trial.observations import (
+    LENGTH_SEARCH,
     Failure,
     Pass,
     Trial,
@@ -132,8 +133,13 @@ def short_input(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
             "A statistic over one sample or one frame is not a number: std() and var() divide by n - 1. Use "
             "unbiased=False, or pad the block to two frames and cut the output back."
         )
-    message = f"The shortest input that works has {shortest:,} samples; shorter ones {came}"
+    searched = not any(what.startswith(LENGTH_SEARCH) for what in trial.left_out)
+    works = "works" if searched else "was tried and works"
+    message = f"The shortest input that {works} has {shortest:,} samples; shorter ones {came}"
     yield Problem(message, MODEL, hint=hint, severity=severity, details=details, origin=line.origin)
+
+
+_SILENT_HINT = "Check that the weights were saved, and in which range the model expects its input."
 
 
 @rule(
@@ -148,9 +154,17 @@ def short_input(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
 def ignores_input(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     if trial.ignores_input:
         analyzer = metadata.fields.get("effect_type") == ANALYZER
-        what = "labels" if analyzer else "output"
-        message = f"Noise, silence, a tone and an impulse all gave the same {what}."
-        yield Problem(message, MODEL, severity=ERROR if analyzer else WARNING)
+        silent = not analyzer and all(_is_silent(done) for done in trial.passes if done.output)
+        what = "silence" if silent else "the same labels" if analyzer else "the same output"
+        message = f"Noise, silence, a tone and an impulse all gave {what}."
+        hint = _SILENT_HINT if silent else None
+        yield Problem(message, MODEL, hint=hint, severity=ERROR if analyzer else WARNING)
+
+
+def _is_silent(done: Pass) -> bool:
+    return (
+        all((tensor.minimum, tensor.maximum) == (0.0, 0.0) for tensor in done.output.tensors) if done.output else True
+    )
 
 
 @rule(

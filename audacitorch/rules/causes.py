@@ -55,9 +55,21 @@ CAUSES: Tuple[Cause, ...] = (
         "code by x.device, and export again.",
     ),
     Cause(
+        "window-dtype",
+        r"result type Float can't be cast to the desired output type Long",
+        "Scripted code must give windows a dtype under Torch 1.9.0: torch.hann_window(n, dtype=torch.float32), or a "
+        "window that is made in __init__ and registered as a buffer.",
+    ),
+    Cause(
+        "integers",
+        r"but found (?:Char|Byte|Short|Int|Long|Bool)\b|one of the following scalar types|used as indices must be",
+        "Integers and floating point are mixed here, which model.float() does not change: convert the tensor inside "
+        "forward, with .float() for values and .long() for indices.",
+    ),
+    Cause(
         "dtype",
         r"not implemented for '(?:Half|BFloat16)'|expected (?:scalar type|m1 and m2|object of scalar)|"
-        r"Input type \(|expected dtype|but found (?:Half|Double|BFloat16)|have the same dtype",
+        r"Input type \(|expected dtype|but found (?:Half|Double|BFloat16)|have the same dtype|Unsupported dtype",
         "Audacity gives float32, and the model computes in another type: call model.float() before the export, and "
         "take casts such as .half() and .double() out of forward.",
     ),
@@ -95,6 +107,17 @@ CAUSES: Tuple[Cause, ...] = (
         'The first layer takes one channel: run it on each (x.unsqueeze(1)), or set "multichannel": false.',
     ),
     Cause(
+        "channels",
+        r"to have \d+ channels?, but got \d+ channel",
+        "Audacity gives one channel, or the track's with multichannel: compute the features that this layer expects "
+        "inside forward, or repeat the channel as often as it wants.",
+    ),
+    Cause(
+        "extra-dimension",
+        r"expected a 1D or 2D tensor",
+        "The waveform has a dimension too many here: call this with (channels, samples), before x.unsqueeze(0).",
+    ),
+    Cause(
         "one-value",
         r"more than 1 (?:value|spatial element)",
         "A statistic over one value is not a number, and a normalization layer refuses it: pad the block to a few "
@@ -110,9 +133,12 @@ CAUSES: Tuple[Cause, ...] = (
     ),
     Cause(
         "no-batch",
-        r"[Ee]xpected (?:\d-dimensional|[23]D|3D or 4D|input to be [34]D|stride|2D or 3D)|must be 3-dimensional|"
-        r"Only 3D, 4D, 5D padding|3D tensors expect|Dimension out of range|input must have 3 dimensions|"
-        r"not enough values to unpack|Expected \d to unpack|number of dims don't match",
+        r"[Ee]xpected (?:\d-dimensional|[23]D|3D or 4D|4D input|input to be [34]D|stride|2D or 3D)|"
+        r"must be 3-dimensional|Only [34]D|3D tensors expect|Dimension out of range|input must have 3 dimensions|"
+        r"at least 3 dimensions|not enough values to unpack|Expected \d (?:to unpack|elements in a list)|"
+        r"number of dims don't match|running_mean should contain|vector of size equal to the number of channels|"
+        r"returns 0-filled tensor to 2D|number of subscripts in the equation|"
+        r"too many indices for tensor of dimension 2|Found parameter numbers|same number of dimensions: got 3 and 2",
         "There is no batch dimension in Audacity, the input is (channels, samples): x.unsqueeze(0) before the model "
         "and .squeeze(0) on its output.",
     ),
@@ -123,9 +149,16 @@ CAUSES: Tuple[Cause, ...] = (
         "(torch.nn.functional.pad), and cut the output back to x.shape[1] samples.",
     ),
     Cause(
+        "layer-size",
+        r"mat1 and mat2 shapes|size mismatch, m1|Given normalized_shape",
+        "A layer expects a fixed number of values in the last dimension, and the block has another. Cut the block into "
+        "frames of that size, or add a dimension for the features, x.unsqueeze(-1). Where that number is the length of "
+        "the example of a trace, use torch.jit.script.",
+    ),
+    Cause(
         "traced-length",
         r"shape '\[[\d, ]+\]' is invalid for input of size|must match the size of tensor|Sizes of tensors must match|"
-        r"The expanded size of the tensor|mat1 and mat2 shapes|size mismatch|batch1 dim",
+        r"The expanded size of the tensor|size mismatch|batch1 dim",
         "A length is fixed in the code, as a trace does with its example's: use torch.jit.script, or take "
         "lengths from x.shape, and try a few lengths before the export.",
     ),

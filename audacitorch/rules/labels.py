@@ -202,14 +202,16 @@ def timestamps_unit(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
         done, stamps = max(far, key=lambda item: item[0].samples)
         latest, seconds = stamps.latest or 0.0, stamps.block_seconds
         unit = _unit(latest / seconds, done.samples / seconds)
-        message = f"The last label ends at {latest:,.6g} in a block of {seconds:.3f} s: {unit}"
+        message = f"The last label ends at {latest:,.0f} in a block of {seconds:.3f} s: {unit}"
         yield Problem(message, MODEL, details={"latest": latest, "block_seconds": seconds})
 
 
 def _unit(ratio: float, rate: float) -> str:
-    if _NEARLY < ratio / 1000 < 1 / _NEARLY:
-        return "these look like milliseconds."
-    return "these look like samples." if _NEARLY < ratio / rate < 1 / _NEARLY else "these look like frames."
+    """What so many units to a second probably are."""
+    for unit, to_a_second in (("milliseconds", 1e3), ("microseconds", 1e6), ("samples", rate)):
+        if _NEARLY < ratio / to_a_second < 1 / _NEARLY:
+            return f"these look like {unit}."
+    return f"these look like frames, about {ratio:,.4g} to a second."
 
 
 @rule(

@@ -31,6 +31,9 @@ MAX_PER_FIELD = 10
 #: So many of a file's fields are compared with a missing one's name.
 MAX_COMPARED = 100
 
+#: So much of a text that should be a list is shown as one.
+_LONGEST_LIST = 300
+
 #: What people write about a model.
 DESCRIPTIONS = ("short_description", "long_description")
 
@@ -146,11 +149,19 @@ def _type_hint(violation: Violation) -> Optional[str]:
     written = example(field)
     if violation.pointer == pointer("", field):
         if violation.limit == "an integer" and isinstance(value, (str, float)):
-            digits = str(value).removesuffix(".0")
-            written = f'"{field}": {digits}' if digits.isdecimal() and digits.isascii() else written
+            number = _whole_number(str(value))
+            written = f'"{field}": {number}' if number is not None else written
         if violation.limit == "a list" and isinstance(value, str):
-            written = f'"{field}": [{show(value)}]'
+            entries = [part.strip() for part in re.split("[,;]", value[:_LONGEST_LIST]) if part.strip()]
+            written = f'"{field}": [{", ".join(map(show, entries))}]'
     return f"Write {written}." if written else None
+
+
+def _whole_number(text: str) -> Optional[int]:
+    """The number that somebody meant: ``48000.0``, ``44.1 kHz``."""
+    found = re.fullmatch(r"\s*([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*(k?)(?:hz)?\s*", text, re.IGNORECASE)
+    number = None if found is None else float(found[1]) * (1000 if found[2] else 1)
+    return None if number is None or number != round(number) else round(number)
 
 
 @rule(

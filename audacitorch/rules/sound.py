@@ -27,6 +27,9 @@ _GAIN_HINT = (
     "A result this loud comes from a gain that does not follow the input: a trace keeps the gain of its example. Use "
     "torch.jit.script, and check that the output is within ±1.0."
 )
+#: Full scale of 16-bit integers.
+_INTEGER_SCALE = 2.0**15
+_INTEGER_HINT = "The output has the range of 16-bit integers: divide it by 32768 at the end of forward."
 #: Operators that draw random numbers.
 _RANDOM = re.compile(
     r"aten::(rand|normal|uniform|bernoulli|(feature_|alpha_|feature_alpha_)?dropout|multinomial|exponential_|cauchy_|"
@@ -70,7 +73,8 @@ def clipping(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
     if output_peak > 1.0:
         message = f"The output reaches ±{output_peak:.2f} for an input within ±{input_peak:.2f}."
         broken = output_peak > _BROKEN_GAIN * max(input_peak, _SILENT)
-        hint = _GAIN_HINT if broken else None
+        integers = 0.5 < output_peak / (_INTEGER_SCALE * max(input_peak, _SILENT)) < 2
+        hint = (_INTEGER_HINT if integers else _GAIN_HINT) if broken else None
         details = {"peak": output_peak, "input_peak": input_peak}
         yield Problem(message, MODEL, hint=hint, severity=WARNING if broken else NOTE, details=details)
 

@@ -88,8 +88,8 @@ class Lengths:
         while good - bad > 1:
             middle = 1 if bad == 0 else (bad + good) // 2
             worked = works(middle)
-            if worked is None:
-                return Measured()
+            if worked is None:  # the shortest that is known to work stands, where a shorter one is known to fail
+                return Measured(minimum_samples=good if bad else None)
             good, bad = (middle, bad) if worked else (good, middle)
         return Measured(minimum_samples=good)
 

@@ -17,6 +17,8 @@ TIMEOUT = "timeout"
 MEMORY = "memory"
 REFUSED = "refused"
 SKIPPED = "skipped"
+#: What a trial calls its search for lengths, where it left that out.
+LENGTH_SEARCH = "the search for lengths that work"
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,8 @@ class Trial:
 def where(done: Pass) -> str:
     """A pass in words: "a block of 2,048 samples (1 channel, noise)"."""
     channels = "1 channel" if done.channels == 1 else f"{done.channels} channels"
-    return f"a block of {done.samples:,} samples ({channels}, {done.signal})"
+    samples = "1 sample" if done.samples == 1 else f"{done.samples:,} samples"
+    return f"a block of {samples} ({channels}, {done.signal})"
 
 
 def failed(done: Pass) -> bool:

@@ -13,7 +13,7 @@ from audacitorch.trial import measure
 from audacitorch.trial.compiled import State, follows_input
 from audacitorch.trial.forward import Signals, prepare
 from audacitorch.trial.lengths import Hints, Lengths
-from audacitorch.trial.observations import Pass
+from audacitorch.trial.observations import LENGTH_SEARCH, Pass
 from audacitorch.trial.plan import ODD_BLOCKS, SHORT_BLOCK, WHOLE_BLOCK, Plan, PlannedPass
 from audacitorch.trial.protocol import Begin, EventWriter, LeftOut, Measured, Passed, describe_failure
 
@@ -178,7 +178,7 @@ class Passes:
 
     def _try_length(self, channels: int, samples: int) -> bool:
         """Run a block of another length; False where there is no time for it."""
-        if not self._affordable(samples, "the search for lengths that work"):
+        if not self._affordable(samples, LENGTH_SEARCH):
             return False
         block = self._signals.block("noise", channels, samples)
         self._forward(PlannedPass("search", "noise", samples, channels), block, samples)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, 
 
 from audacitorch.trial.child import WorkerLost
 from audacitorch.trial.observations import EXCEPTION, FINISHED, MEMORY, REFUSED, SIGNAL, Failure, Pass, Trial
-from audacitorch.trial.plan import Plan, PlannedPass
+from audacitorch.trial.plan import SHORT_BLOCK, Plan, PlannedPass
 from audacitorch.trial.process import Ending, Worker
 from audacitorch.trial.progress import Seen
 from audacitorch.trial.protocol import (
@@ -232,12 +232,14 @@ def _measured(events: List[Measured]) -> Dict[str, Any]:
 
 
 def _realtime_factors(passes: List[Pass], sample_rate: int) -> Tuple[Optional[float], Optional[float]]:
-    """Seconds of computing for a second of audio: of the fastest and the slowest long pass, or of all, if none is long.
+    """Seconds of computing for a second of audio: of the fastest and the slowest long pass.
 
-    The first pass is left out, in which the JIT profiles.
+    Where none is long, of those that are not short: a block of one sample tells nothing about speed. The first pass is
+    left out, in which the JIT profiles.
     """
     timed = [p for p in passes if p.output is not None and p.seconds is not None and not p.first and p.samples]
-    timed = [p for p in timed if p.track_samples >= _LONG_ENOUGH] or timed
+    long = [p for p in timed if p.track_samples >= _LONG_ENOUGH]
+    timed = long or [p for p in timed if p.track_samples >= SHORT_BLOCK]
     factors = [(p.seconds or 0.0) * sample_rate / p.samples for p in timed]
     return (min(factors), max(factors)) if factors else (None, None)
 
