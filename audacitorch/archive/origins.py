@@ -28,7 +28,11 @@ _MOST_FRAMES = 200
 _LONGEST_LINE = 1_000
 _LONGEST_SHOWN = 200
 _TABLE = "FORMAT_WITH_STRING_TABLE"
-_OF_TORCH = re.compile(r"code/__torch__/torch/|(?:^|/)(?:site|dist)-packages/torch/|<built-in|<frozen|<string>")
+_OF_TORCH = re.compile(
+    r"code/__torch__/torch/|(?:^|/)(?:site|dist)-packages/torch/|<built-in|<frozen|<string>|/audacitorch_backport\.py$"
+)
+#: Where code lies in an archive: what was loaded and saved again has the archive's own lines as its source.
+IN_ARCHIVE = "code/__torch__"
 _FRAME = re.compile(r"(?P<file>[^\n]{1,400})\((?P<line>\d{1,9})\): [^\n]{1,200}")
 _PACKAGES = re.compile(r".*/(?:site|dist)-packages/", re.DOTALL)
 _OWNER = re.compile(rb"(def|class) (\w+)\(")
@@ -67,7 +71,7 @@ class _Source(NamedTuple):
         if self.lines and _FRAME.fullmatch(self.lines[0][:_LONGEST_LINE].strip()):
             return innermost(self.lines)
         number = bisect_right(self.ends, at)
-        if not self.file or is_of_torch(self.file) or number >= len(self.lines):
+        if not self.file or self.file.startswith(IN_ARCHIVE) or is_of_torch(self.file) or number >= len(self.lines):
             return None
         shown = self.lines[number][:_LONGEST_LINE].strip()[:_LONGEST_SHOWN]
         return Origin(named_file(self.file), self.first_line + number, shown)

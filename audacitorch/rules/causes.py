@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Dict, NamedTuple, Optional, Sequence, Tuple
 
-from audacitorch.archive.origins import innermost, is_of_torch, named_file
+from audacitorch.archive.origins import IN_ARCHIVE, innermost, is_of_torch, named_file
 from audacitorch.findings import Origin
 
 _LONGEST_TEXT = 400
@@ -263,6 +263,8 @@ def blame(message: str) -> Blame:
                 place = ("", 0) if is_of_torch(frame[1]) else (frame[1], int(frame[2]))
             elif _HERE in line and place[0] and index:
                 code = lines[index - 1].strip()[:200]
-                inside = place[0].startswith("code/")
-                best = Blame(None, *place, code) if inside else Blame(Origin(named_file(place[0]), place[1], code))
+                if not place[0].startswith(IN_ARCHIVE):
+                    best = Blame(Origin(named_file(place[0]), place[1], code))
+                elif best.origin is None:
+                    best = Blame(None, *place, code)
     return best

@@ -230,7 +230,7 @@ def timestamps_range(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
         if output.timestamps is not None and output.timestamps.beyond_end:
             late.append((done, output.timestamps))
     if late:
-        done, stamps = max(late, key=lambda item: (item[1].latest or 0.0) - item[1].block_seconds)
+        done, stamps = max(late, key=lambda item: item[0].samples)
         count = "1 label ends" if stamps.beyond_end == 1 else f"{stamps.beyond_end:,} labels end"
         message = (
             f"{count} after the block does: the last one at {stamps.latest or 0.0:.3f} s in "

@@ -160,3 +160,9 @@ def test_more_debug_information_than_is_read_is_left_alone(monkeypatch: pytest.M
     monkeypatch.setattr(origins, "MAX_DEBUG", 100)
     archive(b"x" * 101).of("code/__torch__/net.py", 2)
     assert read == [0]
+
+
+def test_what_was_loaded_and_saved_again_has_no_line_of_the_authors() -> None:
+    """Its source is the archive's own text, which a name such as `___torch_mangle_1.py` would pass off as a file."""
+    source = (TEXT, "code/__torch__/net/___torch_mangle_1.py", 1)
+    assert archive(pickled(((0, (source, 0, 5), 0),))).of("code/__torch__/net.py", 2) is None

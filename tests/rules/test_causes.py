@@ -6,12 +6,13 @@ from typing import Any, Callable, Dict, List, Tuple
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from torch import nn  # noqa: E402
-from torch.nn import functional  # noqa: E402
+import torch
+from torch import nn
+from torch.nn import functional
 
-from audacitorch.rules.causes import cause_of  # noqa: E402
+from audacitorch.rules.causes import cause_of
 
 pytestmark = pytest.mark.torch
 
