@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, Optional, Tuple, Union
 
 from audacitorch.errors import AudacitorchError
@@ -49,8 +48,7 @@ class UnknownRule(AudacitorchError, ValueError):
 class Options:
     """What a check is asked to do. ``hosts`` are those that the overall verdict speaks for.
 
-    With ``sounds``, the report can be heard: the standard clips go through the model after its trial, and the audio
-    file ``clip`` as the first of them.
+    With ``sounds``, the report can be heard: ``clips`` and the standard clips go through the model after its trial.
     """
 
     hosts: Tuple[Host, ...] = (DEFAULT_HOST,)
@@ -60,7 +58,7 @@ class Options:
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     memory_bytes: int = DEFAULT_MEMORY_BYTES
     sounds: bool = False
-    clip: Optional[Path] = None
+    clips: Tuple[Clip, ...] = ()
 
 
 def check(
@@ -75,7 +73,6 @@ def check(
     Raises:
         TargetError: a file of the repo can't be read.
         UnknownRule: ``options.ignore`` names an unknown rule.
-        AudioError: ``options.clip`` can't be read as audio.
     """
     with ExitStack() as stack:
         session: Optional[TrialSession] = None
@@ -88,12 +85,7 @@ def check(
                 session = stack.enter_context(TrialSession(start_worker, repo.path(MODEL)))
             except TrialUnavailable as error:
                 failure = CouldNotRun("trial", str(error))
-        own: Optional[Clip] = None
-        if options.clip is not None:
-            from audacitorch.hear.clips import clip_of
-
-            own = clip_of(options.clip)
-        return _Check(repo, options, watch, own).run(session, failure)
+        return _Check(repo, options, watch).run(session, failure)
 
 
 @dataclass
@@ -103,7 +95,6 @@ class _Check:
     repo: FolderRepo
     options: Options
     watch: Watch
-    own_clip: Optional[Clip] = None
     digest: Digest = field(init=False)
     heard: Tuple[Heard, ...] = ()
     seen: Seen = lambda event: None
@@ -215,8 +206,7 @@ class _Check:
             from audacitorch.hear.clips import standard_clips
             from audacitorch.hear.listening import Listening
 
-            own = [] if self.own_clip is None else [self.own_clip]
-            yield Listening([*own, *standard_clips(plan.sample_rate, plan.multichannel)])
+            yield Listening([*self.options.clips, *standard_clips(plan.sample_rate, plan.multichannel)])
 
     def plan(self, facts: Facts) -> Plan:
         """The passes for what the metadata say, with usual values in place of what they do not."""

@@ -10,6 +10,7 @@ import shutil
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator, List, Optional
 
@@ -83,16 +84,24 @@ def run(arguments: argparse.Namespace) -> int:
         timeout_seconds=arguments.timeout,
         memory_bytes=arguments.memory << 20,
         sounds=not arguments.static and (arguments.report is not None or arguments.format == "html"),
-        clip=arguments.listen,
     )
-    if options.clip is not None and not options.sounds:
-        raise ReportError("--listen is heard in a report's page: add --report DIR or --format html, without --static")
+    if arguments.listen is not None:
+        options = _with_clip(options, arguments.listen)
     targets = [found for target in arguments.targets for found in repos_below(target)]
     if arguments.format != "text" and isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # what programs read is UTF-8 everywhere
     if targets != arguments.targets or len(targets) > 1:
         return _run_many(targets, options, arguments)
     return _run_one(targets[0], options, arguments)
+
+
+def _with_clip(options: Options, clip: Path) -> Options:
+    """The options with the author's own clip."""
+    if not options.sounds:
+        raise ReportError("--listen is heard in a report's page: add --report DIR or --format html, without --static")
+    from audacitorch.hear.clips import clip_of
+
+    return replace(options, clips=(clip_of(clip),))
 
 
 def _run_one(target: str, options: Options, arguments: argparse.Namespace) -> int:

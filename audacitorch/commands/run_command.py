@@ -18,7 +18,8 @@ from audacitorch.safetext import visible
 
 if TYPE_CHECKING:
     from audacitorch.render import Renderer
-    from audacitorch.render.batch import Job
+    from audacitorch.render.batch import Job, Selection
+    from audacitorch.render.staging import Outputs
     from audacitorch.repo.model_repo import FolderRepo
     from audacitorch.report.model import Report
     from audacitorch.trial.starters import WorkerStarter
@@ -54,6 +55,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=tuple(SAMPLE_FORMATS),
         default="float32",
         help="sample format of the project: with int16, blocks are twice as long (default: float32)",
+    )
+    parser.add_argument(
+        "--report",
+        type=_path,
+        metavar="FILE",
+        help="also check the model, and write the page of `check --report` with the beginning of each file in it, "
+        "before and after",
     )
     add_host_argument(parser, "the host to render for", ALL_HOSTS)
     parser.add_argument("--json", action="store_true", help="print the result for each file as JSON")
@@ -93,7 +101,7 @@ def _run(arguments: argparse.Namespace) -> int:
             opened_repo(arguments.target, arguments.endpoint, seconds=arguments.download_seconds)
         )
         start = _started(start, repo, stack)  # whatever is imported and read from here on, the worker imports Torch
-        from audacitorch.render.batch import Selection, jobs_for, run_jobs
+        from audacitorch.render.batch import jobs_for, run_jobs
         from audacitorch.render.staging import Outputs
 
         jobs = jobs_for(arguments.audio, arguments.output)
@@ -102,15 +110,17 @@ def _run(arguments: argparse.Namespace) -> int:
             return 2
         asked = HOSTS if arguments.host == ALL_HOSTS else (host_named(arguments.host),)
         report, hosts = _checked(repo, asked, start)
+        outputs = stack.enter_context(Outputs(arguments.force))
+        if arguments.report is not None:
+            outputs.claim([arguments.report], [job.audio for job in jobs])
         if not hosts:
+            _write_page(repo, asked, (), outputs, arguments)
             return 1
         renderers = _renderers(repo, report, hosts, start, arguments, stack)
-        outputs = stack.enter_context(Outputs(arguments.force))
-        formats = arguments.output_format, tuple(arguments.label_format)
-        selection = Selection(arguments.start, arguments.duration, *formats)
         try:
             show = (lambda job: None) if arguments.json else _show
-            run_jobs(jobs, renderers, outputs, selection, _progress, show)
+            run_jobs(jobs, renderers, outputs, _selection(arguments), _progress, show)
+            _write_page(repo, asked, jobs, outputs, arguments)
         finally:
             if arguments.json:
                 print(json.dumps({"files": [job.to_json() for job in jobs]}, indent=1))
@@ -161,6 +171,31 @@ def _renderers(
     return [
         stack.enter_context(Renderer(start, repo.path(MODEL), fields, host, *limits, operators=shown)) for host in hosts
     ]
+
+
+def _write_page(
+    repo: FolderRepo, hosts: Sequence[Host], jobs: Sequence[Job], outputs: Outputs, arguments: argparse.Namespace
+) -> None:
+    """The page of a check of the model, with what was rendered to hear, where one was asked for."""
+    if arguments.report is None:
+        return
+    from audacitorch.check import Options, check
+    from audacitorch.hear.clips import clips_of
+    from audacitorch.report.formats import render
+    from audacitorch.trial.starters import worker_starter
+
+    clips = clips_of(jobs, _selection(arguments), arguments.sample_format)
+    limits = {"timeout_seconds": arguments.timeout, "memory_bytes": arguments.memory << 20}
+    options = Options(hosts=tuple(hosts), sounds=True, clips=tuple(clips), **limits)
+    outputs.write(arguments.report, render(check(repo, options, worker_starter(arguments.sandbox)), "html"))
+    if not arguments.json:
+        print(visible(arguments.report))
+
+
+def _selection(arguments: argparse.Namespace) -> Selection:
+    from audacitorch.render.batch import Selection
+
+    return Selection(arguments.start, arguments.duration, arguments.output_format, tuple(arguments.label_format))
 
 
 @contextmanager

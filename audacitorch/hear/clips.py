@@ -6,19 +6,24 @@ All are made here from a fixed seed, so no recording is shipped, and every repor
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
+from audacitorch.hosts.tracks import Track, tracks_of
 from audacitorch.render.audio_file import AudioError, open_audio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from audacitorch.render.batch import Job, Selection
+
 #: Seconds of the author's own clip that a report plays.
 LONGEST_SECONDS = 12.0
+#: So many files of a `run` are played, in a page of at most 3 MB.
+_MOST_RENDERED = 4
 _SEED = 16
 _MUSIC_SECONDS, _SPEECH_SECONDS, _SIGNAL_SECONDS = 4.0, 3.0, 0.4
 #: A clip is cut here, as a part of its length: two blocks, so that the seam between blocks can be seen and heard.
@@ -87,6 +92,34 @@ def clip_of(path: Path) -> Clip:
             raise AudioError(f"{path} has no samples.")
         samples = next(audio.blocks([length]))[:, :2]
     return Clip(path.name, np.ascontiguousarray(samples, np.float32), audio.rate, _seam(length))
+
+
+def clips_of(jobs: Sequence[Job], selection: Selection, sample_format: str) -> Iterator[Clip]:
+    """The beginning of each of the first files that `run` has rendered; of many channels the first.
+
+    Raises:
+        AudioError: one of them can't be read any more.
+    """
+    rendered = [job for job in jobs if any(rendering.blocks for rendering in job.renderings)]
+    for job in rendered[:_MOST_RENDERED]:
+        with tempfile.TemporaryDirectory(prefix="audacitorch-") as scratch:
+            audio = open_audio(job.audio, Path(scratch))
+            yield clip_of_track(tracks_of(audio, job.name, selection.start, selection.duration)[0], sample_format)
+
+
+def clip_of_track(track: Track, sample_format: str) -> Clip:
+    """The first seconds of a track, cut into blocks as the host cuts it in a project of that sample format.
+
+    Raises:
+        AudioError: it can't be read, or is empty.
+    """
+    end = min(track.end, track.start + int(LONGEST_SECONDS * track.audio.rate))
+    blocks = list(replace(track, end=end).blocks(sample_format))
+    if not blocks:
+        raise AudioError(f"{track.name} has no samples.")
+    title = track.name if track.start == 0 else f"{track.name}, from {track.start / track.audio.rate:.2f} s"
+    seams = tuple(start - track.start for start, _ in blocks[1:])
+    return Clip(title, np.concatenate([block for _, block in blocks]), track.audio.rate, seams)
 
 
 def _seam(samples: int) -> Tuple[int, ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, List, Mapping, Optional, Sequen
 from audacitorch.hosts import HOSTS, INDICES, Host
 from audacitorch.hosts.label_track import Label, block_labels, format_label_track, insert_labels, one_line
 from audacitorch.hosts.tracks import PastedTrack, Track
-from audacitorch.render.staging import OutputError, Outputs, TrackWriter
+from audacitorch.render.staging import Outputs, TrackWriter
 from audacitorch.trial.protocol import Block
 
 if TYPE_CHECKING:
@@ -142,11 +142,7 @@ def write_labels(
     """
     paths = label_paths(stem, formats)
     for suffix, path in paths:
-        temporary = outputs.stage(path)
-        try:
-            temporary.write_bytes(LABEL_FORMATS[suffix](labels, seconds).encode("utf-8"))
-        except OSError as error:
-            raise OutputError(f"{path} can't be written: {error.strerror}.") from error
+        outputs.write(path, LABEL_FORMATS[suffix](labels, seconds))
     return [path for _, path in paths]
 
 

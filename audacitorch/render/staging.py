@@ -98,6 +98,17 @@ class Outputs:
         self._staged[temporary] = path
         return temporary
 
+    def write(self, path: Path, text: str) -> None:
+        """Stage a file with ``text``.
+
+        Raises:
+            OutputError: it can't be written.
+        """
+        try:
+            self.stage(path).write_bytes(text.encode("utf-8"))
+        except OSError as error:
+            raise OutputError(f"{path} can't be written: {error.strerror}.") from error
+
     def _make_folder(self, folder: Path) -> None:
         missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
         for parent in reversed(missing):

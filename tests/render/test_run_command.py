@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import resource
 import signal
 import subprocess
@@ -234,6 +235,33 @@ def test_a_part_of_a_file(song: Path, tmp_path: Path) -> None:
     assert (late.returncode, "0.07 s long" in late.stderr) == (2, True)
     assert run("run", EFFECT, str(song), "--start", "-1").returncode == 2
     assert run("run", EFFECT, str(song), "--duration", "0").returncode == 2
+
+
+def test_a_page_with_the_files_to_hear(song: Path, tmp_path: Path) -> None:
+    """The page of a check, with what was selected of each file that could be read before the standard clips."""
+    (tmp_path / "text.wav").write_text("no audio")
+    soundfile.write(tmp_path / "six.wav", noise(300_000, 6), 44100)
+    files = [str(tmp_path / name) for name in ("text.wav", "song.wav", "six.wav")]
+    words = *files, "-o", str(tmp_path / "o"), "--start", "0.01", "--report", str(tmp_path / "pages" / "page.html")
+    done = run("run", EFFECT, *words)
+    assert done.returncode == 2
+    assert done.stdout.splitlines()[-1] == str(tmp_path / "pages" / "page.html")
+    page = (tmp_path / "pages" / "page.html").read_text(encoding="utf-8")
+    titles = [title for title in re.findall("<h3>(.*)</h3>", page) if not title.startswith("<code>")]
+    assert titles[:3] == ["song, from 0.01 s", "six 1, from 0.01 s", "Like music"]
+    assert "PASS for the specification" in page
+    assert page.count("<audio") >= 2 * 4
+    assert visible_names(tmp_path / "pages") == ["page.html"]
+    again = run("run", EFFECT, *words[3:], files[1], "--start", "0")
+    assert (again.returncode, "page.html exists" in again.stderr) == (2, True)
+    assert run("run", EFFECT, files[1], "-o", str(tmp_path / "p"), "--report", files[1]).returncode == 2
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_page_says_why_no_host_runs_a_model(song: Path, tmp_path: Path) -> None:
+    done = run("run", str(REPOS / "model-cut-in-half"), str(song), "--report", str(tmp_path / "page.html"))
+    assert done.returncode == 1
+    assert "not-torchscript" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_progress_with_the_time_left_is_for_terminals(song: Path, tmp_path: Path) -> None:
