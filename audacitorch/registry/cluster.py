@@ -1,4 +1,4 @@
-"""A Dask cluster as the engine of a sweep: its workers keep what costs time to start, and their jobs outlive them."""
+"""A Dask cluster as the engine of a sweep. Its workers keep their processes; a lost worker's jobs are redone."""
 
 from __future__ import annotations
 

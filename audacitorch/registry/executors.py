@@ -48,11 +48,11 @@ class Processes:
         return work
 
     def lost(self) -> Optional[str]:
-        """Why nothing can be done any more: never."""
+        """None: processes here are never lost."""
         return None
 
     def close(self) -> None:
-        """Nothing is held."""
+        """There is nothing to close."""
 
 
 class Disk:
@@ -132,7 +132,7 @@ class _Sweep:
         return job, result
 
     def look(self, waiting: int) -> None:
-        """Stop when the time is up, or when nobody has been at work for too long.
+        """Stop when the time is up, or when the engine has been lost for too long.
 
         Raises:
             Stopped: says which.

@@ -36,7 +36,7 @@ def worker_environment(home: str) -> Dict[str, str]:
 
 
 class WorkerLost(TrialUnavailable):
-    """Whatever held the worker is gone, and the worker with it; another worker may do what this one did not."""
+    """The process that started the worker has ended, and the worker with it; another worker can be tried."""
 
 
 class WorkerProcess:
@@ -62,7 +62,7 @@ class WorkerProcess:
         raise NotImplementedError
 
     def kill(self) -> None:
-        """End the process and its whole session, and take its remains."""
+        """End the process and its whole session, and reap it."""
         raise NotImplementedError
 
 
@@ -102,7 +102,7 @@ class ChildProcess(WorkerProcess):
         return True
 
     def kill(self) -> None:
-        """End the process and its whole session, and take its remains."""
+        """End the process and its whole session, and reap it."""
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self.reap(wait=True)

@@ -1,4 +1,4 @@
-"""Workers that are forked from a process that has imported Torch: for who runs many models, each costs no import.
+"""Workers that are forked from a process that has imported Torch: where many models are run, none costs an import.
 
 :mod:`audacitorch.trial.parent` is that process. A killed worker costs its own model only, and a parent that is gone is
 replaced with the next worker. All workers of one parent have the same address space layout, so a parent is replaced
@@ -59,7 +59,7 @@ class ForkedProcess(WorkerProcess):
         return True
 
     def kill(self) -> None:
-        """Have the parent end the process and its whole session, and take its remains."""
+        """Have the parent end the process and its whole session, and reap it."""
         with suppress(OSError):
             self._control.shutdown(socket.SHUT_WR)
         try:
@@ -86,7 +86,7 @@ class ForkedProcess(WorkerProcess):
 
 
 class WorkerParent:
-    """A process that forks workers, started with the first one and replaced when it is gone. Threads may share it."""
+    """A process that forks workers, started with the first one and replaced when it has ended. Threads may share it."""
 
     def __init__(self, python: str) -> None:
         self._python = python
@@ -148,7 +148,7 @@ class WorkerParent:
         self._forked = 0
 
     def _leave(self) -> Optional[subprocess.Popen[bytes]]:
-        """Ask nothing of the process any more."""
+        """Send no more requests to the process."""
         process, self._process = self._process, None
         if process is not None:
             self._requests.close()

@@ -210,7 +210,7 @@ class Worker:
         return Ending(SIGNAL, signal=signal.Signals(-status).name)
 
     def kill(self) -> None:
-        """End the worker and its whole session, and take its remains; nothing happens when it has ended."""
+        """End the worker and its whole session, and reap it; nothing happens when it has ended."""
         if self._process is None:
             return
         with suppress(WorkerLost):

@@ -1,4 +1,4 @@
-"""What is said between this program and a worker, whichever runs it: one plan in, events out, as JSON lines.
+"""The protocol between this program and a worker, in a process or a container: one plan in, events out, as JSON lines.
 
 The worker writes each event as soon as it happens, so an abort loses nothing that came before it. Everybody who talks
 to a worker, or is one, uses these types: the trial, ``audacitorch run``, the container's supervisor. The same is
@@ -219,7 +219,7 @@ def describe_failure(error: BaseException) -> Failure:
 
 
 class EventWriter:
-    """The worker's way out: one JSON object a line, flushed at once."""
+    """Writes events: one JSON object a line, flushed at once."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

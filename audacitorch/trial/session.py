@@ -74,7 +74,7 @@ class TrialSession:
         self._stack.close()
 
     def run(self, plan: Plan, meanwhile: Callable[[], None] = lambda: None, seen: Seen = lambda event: None) -> Trial:
-        """Run the plan's passes, and where 1.9.0 could not tell an error's text look for it.
+        """Run the plan's passes; where 1.9.0 could not build an error's text, find it in another way.
 
         ``meanwhile`` is called once, when the worker has its plan, and ``seen`` with each event.
 

@@ -71,7 +71,7 @@ class _Relay:
                 return
 
     def _has_ended(self) -> bool:
-        """Whether the worker is gone; its remains stay for whoever asks how much memory it had."""
+        """Whether the worker has ended; it is not reaped, as its memory use is read later."""
         return os.waitid(os.P_PID, self._worker.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def _hand_on(self) -> bool:
