@@ -13,19 +13,36 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, List, Tuple
+from typing import Callable, Dict, Iterator, List, Tuple
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 SMALL, LARGE = 65_536, 2 << 20
+#: Statements of a function that is read to its end; ``N`` is a long name.
+STATEMENTS = (
+    "N = torch.relu(x)",
+    "N = torch.add(x, x, alpha=1)",
+    "N = [x, x, x, x, x, x, x, x, x, x]",
+    "N = [[0], [0], [0], [0], [0], [0]]",
+    "N = (x, (x, (x, (x, (x, (x, x))))))",
+    "N = annotate(Dict[str, List[Tuple[Tensor, int]]], {})",
+    "N = -1",
+    "if torch.eq(1, 1):\n      N = x\n    else:\n      pass",
+)
+#: Reads an archive of one function of 2 MiB that has as many words and signs as the reader takes.
 MEMORY = """
 import io, resource, sys
 from audacitorch.archive import read_archive
-from tests.test_linear_time import _code
-data = _code(sys.argv[1], 2 << 20)
+from audacitorch.archive.source import MAX_TOKENS, Source
+from tests.archive.zips import MODULE, packed
+def code(count, name):
+    return MODULE.format(body="\\n    ".join([sys.argv[1].replace("N", name)] * count))
+count = 100 * (MAX_TOKENS - 100) // Source("code/__torch__.py", code(100, "n").encode()).pieces[-1].tokens
+data = packed({"code/__torch__.py": code(count, "n" * ((2 << 20) // count - len(sys.argv[1]) - 4))}, method=0)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 archive = read_archive(io.BytesIO(data), len(data))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, before // 1024)
+assert not archive.code_problems, archive.code_problems
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, before // 1024, len(data))
 """
 
 
@@ -38,16 +55,20 @@ class Parser:
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", nargs="*", help="parsers whose names begin so, or 'memory'; default: all of them")
+    wanted = tuple(parser.parse_args().name)
     print(f"{'':22} {'65 kB':>9} {'2 MiB':>9} {'ratio':>6}  slowest atom")
-    for name, parser in parsers().items():
-        timed = [(seconds(parser.work(atom, LARGE)), atom) for atom in parser.atoms]
+    for name, one in parsers().items():
+        if wanted and not name.startswith(wanted):
+            continue
+        timed = [(seconds(one.work(atom, LARGE)), atom) for atom in one.atoms]
         large, atom = max(timed, key=lambda one: one[0])
-        small = min(seconds(parser.work(atom, SMALL)) for _ in range(3))
+        small = min(seconds(one.work(atom, SMALL)) for _ in range(3))
         ratio = f"{large / small:6.0f}" if small > 0.001 else "     -"
         print(f"{name:22} {small * 1000:6.1f} ms {large * 1000:6.0f} ms {ratio}  {atom!a}", flush=True)
-    peak, before = memory()
-    print(f"one hostile function of 2 MiB: {peak} MB at its peak, {before} MB of them before it is read")
+    for peak, before, size, statement in memory() if not wanted or "memory" in wanted else ():
+        print(f"one function of {size:,} bytes: {peak} MB, {before} MB of them before it is read  {statement!r}")
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -57,15 +78,13 @@ def seconds(work: Callable[[], object]) -> float:
     return time.process_time() - started
 
 
-def memory() -> Tuple[int, int]:
-    """The largest peak of the process, in MB, over a few kinds of functions."""
-    found = []
-    for atom in ("torch.f(x),", "x+", "f(x,", "y = torch.f(x)\n    ", "0,"):
-        command = [sys.executable, "-c", MEMORY, atom]
+def memory() -> Iterator[Tuple[int, int, int, str]]:
+    """For each kind of statement: the process's peak in MB, what of it was there before, bytes, the statement."""
+    for statement in STATEMENTS:
+        command = [sys.executable, "-c", MEMORY, statement]
         done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-        peak, before = map(int, done.stdout.split())
-        found.append((peak, before))
-    return max(found)
+        peak, before, size = map(int, done.stdout.split())
+        yield peak, before, size, statement
 
 
 def parsers() -> Dict[str, Parser]:
