@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Dict, Iterator, List, Optional, Set
 
+from audacitorch.archive.forbidden import REACHES_OUT_NAMES
 from audacitorch.archive.inference import Inference
 from audacitorch.archive.names import Names, Signature, dotted, named_types
-from audacitorch.archive.schemas import REACHES_OUT_NAMES
+from audacitorch.archive.pieces import Unusual
 from audacitorch.archive.scope import Arguments, Value
-from audacitorch.archive.source import Source, Unusual, functions
+from audacitorch.archive.source import Source, functions
 from audacitorch.facts import Call, Setting, TextProblem, TypeName
 
 #: Calls that are kept; a program with more is beyond anything that is exported.

@@ -11,14 +11,14 @@ from __future__ import annotations
 import ast
 from typing import List
 
-from audacitorch.archive.expressions import Expressions
+from audacitorch.archive.calls import Calls
 from audacitorch.archive.names import annotation, dotted
+from audacitorch.archive.pieces import Unusual
 from audacitorch.archive.scope import Function, Scope
-from audacitorch.archive.source import Unusual
 from audacitorch.archive.types import INT, NONE, UNKNOWN, Type
 
 
-class Inference(Expressions):
+class Inference(Calls):
     """Visits one function or method. ``record`` gets every operator, ``note`` every annotation.
 
     Visiting a statement gives True where nothing behind it is reached, visiting an expression gives its value.

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from typing import Dict, Iterator, List, Optional, Set, Tuple
 
 from audacitorch.archive import types
+from audacitorch.archive.pieces import Unusual
 from audacitorch.archive.schemas import custom_classes, type_names
-from audacitorch.archive.source import Source, Unusual
+from audacitorch.archive.source import Source
 from audacitorch.archive.types import MAX_DEPTH, UNKNOWN, Type
 
 CUSTOM_CLASSES = "__torch__.torch.classes."
+#: Types of which 1.9.0 makes one, ``number``.
+NUMBERS = frozenset(("int", "float", "complex", "number"))
 #: What a class may be derived from; PyTorch prints no other bases.
 _BASES = ("Module", "NamedTuple", "Interface", "ModuleInterface", "Enum")
 #: Lists in a class that say what its attributes are.
@@ -225,6 +228,23 @@ def named_types(node: ast.expr, names: Names) -> Iterator[Tuple[str, int]]:
             waiting.extend(one.elts)
         elif not (isinstance(one, ast.Constant) and one.value is None):
             raise Unusual("an annotation that names no type", one.lineno)
+
+
+def union_parts(node: ast.AST) -> Optional[List[Optional[str]]]:
+    """The types in a ``Union[…]``; None for anything else, and for what 1.9.0 reads as Optional."""
+    if not isinstance(node, ast.Subscript) or dotted(node.value) != "Union":
+        return None
+    parts = [dotted(part) for part in (node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice])]
+    return None if len(parts) == 2 and "NoneType" in parts else parts
+
+
+def is_hard(node: Optional[ast.AST]) -> bool:
+    """Whether an annotation holds a union that is not one of plain numbers."""
+    for inner in ast.walk(node) if node is not None else ():
+        parts = union_parts(inner)
+        if parts is not None and not set(parts) <= {*NUMBERS, "NoneType"}:
+            return True
+    return False
 
 
 def is_custom_class(name: str) -> bool:

@@ -6,7 +6,7 @@ import ast
 from typing import Callable, Dict, NamedTuple, Optional, Tuple, Union
 
 from audacitorch.archive import types
-from audacitorch.archive.source import Unusual
+from audacitorch.archive.pieces import Unusual
 from audacitorch.archive.types import UNKNOWN, Type
 from audacitorch.facts import Argument
 

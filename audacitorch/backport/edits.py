@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import copy
+import textwrap
 from dataclasses import dataclass
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
-from audacitorch.archive.source import Source, Unusual
+from audacitorch.archive.pieces import Unusual
+from audacitorch.archive.source import Source
 
 
 class Parsed(NamedTuple):
@@ -100,3 +103,27 @@ class Edits:
                 parts += (self.text[at:start], text)
                 at = end
         return "".join((*parts, self.text[at:]))
+
+
+def printed(definition: ast.FunctionDef, owner: Optional[str]) -> str:
+    """A function's lines as PyTorch prints them; ``owner`` is the class of a method."""
+    changed = _AsPrinted().visit(copy.deepcopy(definition))
+    text = ast.unparse(ast.fix_missing_locations(changed))
+    return textwrap.indent(text, "  " if owner else "") + "\n"
+
+
+class _AsPrinted(ast.NodeTransformer):
+    """Makes Python's printer print as PyTorch's does: strings in double quotes, no ``elif``."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        if not isinstance(node.value, str):
+            return node
+        escaped = node.value.replace("\\", "\\\\").replace('"', '\\"')
+        text = "".join(one if one.isprintable() else f"\\{ord(one):03o}" for one in escaped)
+        return ast.Name(f'"{text}"', ast.Load())
+
+    def visit_If(self, node: ast.If) -> ast.stmt:
+        self.generic_visit(node)
+        if len(node.orelse) == 1 and isinstance(node.orelse[0], ast.If):
+            node.orelse.insert(0, ast.Pass())
+        return node

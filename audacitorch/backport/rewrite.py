@@ -10,11 +10,12 @@ from typing import Dict, Iterator, List, Optional, Set, Tuple
 from audacitorch.archive import equivalents
 from audacitorch.archive.equivalents import Typed
 from audacitorch.archive.names import Names, dotted
+from audacitorch.archive.pieces import Unusual
 from audacitorch.archive.scope import Arguments
-from audacitorch.archive.source import Unusual
 from audacitorch.backport import unions
 from audacitorch.backport.edits import Edits, Member, functions_of, parse
 from audacitorch.backport.exporter import Exporter
+from audacitorch.backport.folding import AS_NUMBER
 from audacitorch.backport.recipes import Change, Recipes, Remark, Site
 
 _CONJUGATES = frozenset(f"aten::{name}" for name in ("conj", "_conj", "mH", "matrix_H", "adjoint"))
@@ -53,12 +54,12 @@ def rewrite(members: List[Member], names: Names, version: Optional[int], exporte
         result.done["Union: functions copied for the types that they are called with"] += copies
     for member in members:
         if member.text != before[member.name]:
-            called = f"__torch__.{module}.{unions.AS_NUMBER}("
-            member.text = member.text.replace(f"__torch__.{equivalents.MODULE}.{unions.AS_NUMBER}(", called)
+            called = f"__torch__.{module}.{AS_NUMBER}("
+            member.text = member.text.replace(f"__torch__.{equivalents.MODULE}.{AS_NUMBER}(", called)
             result.texts[member.name] = member.text
             if called in member.text:
-                result.functions.add(unions.AS_NUMBER)
-    names.collect(equivalents.functions_source([unions.AS_NUMBER], module))
+                result.functions.add(AS_NUMBER)
+    names.collect(equivalents.functions_source([AS_NUMBER], module))
     readable: List[Member] = []
     for member in members:
         parsed = parse(member)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Dict, Iterator, List, Optional
 
-from audacitorch.archive import schemas
+from audacitorch.archive import forbidden, schemas
 from audacitorch.archive.names import CUSTOM_CLASSES
 from audacitorch.facts import MODEL, Archive, Call, Setting, TypeName
 from audacitorch.findings import BECAUSE_OF, ERROR, WARNING, Problem
@@ -179,19 +179,19 @@ def _type_details(used: TypeName) -> Dict[str, object]:
 )
 def file_access(archive: Archive) -> Iterator[Problem]:
     for call in archive.calls:
-        what = schemas.REACHES_OUT.get(call.operator)
+        what = forbidden.REACHES_OUT.get(call.operator)
         if what is not None:
             how = "calls" if call.called else "names"
             message = f"{_place(call)}: The code {how} {call.operator}, which {what}."
             yield Problem(message, MODEL, details=_details(call))
-    outside = tuple(f"{CUSTOM_CLASSES}{space}." for space in schemas.REACHES_OUT_CLASSES)
+    outside = tuple(f"{CUSTOM_CLASSES}{space}." for space in forbidden.REACHES_OUT_CLASSES)
     for used in archive.types:
         if used.name.startswith(outside):
             name = used.name[len(CUSTOM_CLASSES) :]
             message = f"{used.file}:{used.line}: The code uses {name}, which opens files or connections."
             yield Problem(message, MODEL, details=_type_details(used))
     for operator in sorted(set(archive.compiled) - {call.operator for call in archive.calls}):
-        what = schemas.REACHES_OUT.get(operator)
+        what = forbidden.REACHES_OUT.get(operator)
         if what is not None:
             message = f"Torch compiled {operator}, which {what}, from code that does not show it."
             yield Problem(message, MODEL, details={"operator": operator})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Dict, Iterator, Optional
 
-from audacitorch.archive import schemas
+from audacitorch.archive import forbidden
 from audacitorch.facts import MODEL, Archive
 from audacitorch.findings import ERROR, WARNING, Problem
 from audacitorch.rules import rule
@@ -45,7 +45,7 @@ def hidden_code(trial: Trial) -> Iterator[Problem]:
 
 
 def _reach(operator: str) -> str:
-    what = schemas.REACHES_OUT.get(operator)
+    what = forbidden.REACHES_OUT.get(operator)
     return f" (which {what})" if what else ""
 
 

@@ -333,18 +333,18 @@ _OPERATORS: Mapping[str, Tuple[str, str]] = {
 
 
 def _of_operators() -> Iterator[Fault]:
-    from scripts.benchmarks import hostile
+    from scripts.benchmarks import handmade
 
     for name, (statement, rules) in _OPERATORS.items():
-        code = {"__torch__/kit.py": hostile.forward(f"    {statement}\n")}
-        files = {**_repo("effect"), "model.pt": hostile.Layout(hostile.members(code)).pack()}
+        code = {"__torch__/kit.py": handmade.forward(f"    {statement}\n")}
+        files = {**_repo("effect"), "model.pt": handmade.Layout(handmade.members(code)).pack()}
         yield Fault(f"operator-{name}", tuple(rules.split("|")), files)
     for version in (7, 8, 9, 10, 11, 99):
-        listed = hostile.members({"__torch__/kit.py": hostile.forward("")}, version=b"%d\n" % version)
+        listed = handmade.members({"__torch__/kit.py": handmade.forward("")}, version=b"%d\n" % version)
         yield Fault(
             f"format-{version}",
             ("file-format-too-new",),
-            {**_repo("effect"), "model.pt": hostile.Layout(listed).pack()},
+            {**_repo("effect"), "model.pt": handmade.Layout(listed).pack()},
         )
 
 

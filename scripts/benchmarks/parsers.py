@@ -33,7 +33,8 @@ STATEMENTS = (
 MEMORY = """
 import io, resource, sys
 from audacitorch.archive import read_archive
-from audacitorch.archive.source import MAX_TOKENS, Source
+from audacitorch.archive.pieces import MAX_TOKENS
+from audacitorch.archive.source import Source
 from tests.archive.zips import MODULE, packed
 def code(count, name):
     return MODULE.format(body="\\n    ".join([sys.argv[1].replace("N", name)] * count))

@@ -13,7 +13,7 @@ from typing import Callable, Dict, List, Sequence
 from audacitorch.archive.layout import NotAZip, read_layout
 from audacitorch.archive.members import MemberError, read_contents
 from scripts.benchmarks import hostile
-from scripts.benchmarks.hostile import Entry, Layout
+from scripts.benchmarks.handmade import Entry, Layout
 
 Mutate = Callable[[bytes, Random], bytes]
 _WORDS = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|\n *|[^A-Za-z0-9_]")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Iterable, List
 
-from scripts.benchmarks import hostile
+from scripts.benchmarks import handmade, hostile
 
 #: Longer ones would take most of a run's time; that time is linear is tested elsewhere.
 MOST_BYTES = 8192
@@ -135,7 +135,7 @@ _NEWER_HELPERS = """def either(x: Union[Tensor, int]) -> Tensor:
 
 
 def code() -> List[bytes]:
-    written = [hostile.forward(statement.replace("P", payload)) for statement in hostile.STATEMENTS.values()
+    written = [handmade.forward(statement.replace("P", payload)) for statement in hostile.STATEMENTS.values()
                for payload in list(hostile.PAYLOADS.values())[:1]]  # fmt: skip
     return _short(text.encode("utf-8", "surrogateescape") for text in (_CODE, *written))
 
@@ -146,15 +146,15 @@ def _short(made: Iterable[bytes]) -> List[bytes]:
 
 def archives() -> List[bytes]:
     """A harmless one of each layout, then the hostile ones."""
-    plain = hostile.members({"__torch__.py": _CODE, "__torch__/kit.py": hostile.forward("")})
-    loads = hostile.members({"__torch__/kit.py": hostile.HEAD + _LOADS, "__torch__/h.py": _HELPERS})
-    return [hostile.Layout(loads).pack(), hostile.Layout(plain).pack(), *_short(hostile.archives().values())]
+    plain = handmade.members({"__torch__.py": _CODE, "__torch__/kit.py": handmade.forward("")})
+    loads = handmade.members({"__torch__/kit.py": handmade.HEAD + _LOADS, "__torch__/h.py": _HELPERS})
+    return [handmade.Layout(loads).pack(), handmade.Layout(plain).pack(), *_short(hostile.archives().values())]
 
 
 def newer_archives() -> List[bytes]:
     """What a backport takes: archives of 1.9.0 and of newer versions, with a call of each kind that it rewrites."""
-    code = {"__torch__/kit.py": hostile.HEAD + _NEWER, "__torch__/h.py": _NEWER_HELPERS}
-    return [hostile.Layout(hostile.members(code, version=b"10\n")).pack(), *archives()[:2]]
+    code = {"__torch__/kit.py": handmade.HEAD + _NEWER, "__torch__/h.py": _NEWER_HELPERS}
+    return [handmade.Layout(handmade.members(code, version=b"10\n")).pack(), *archives()[:2]]
 
 
 def pickled() -> List[bytes]:
