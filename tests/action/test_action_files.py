@@ -79,11 +79,12 @@ def test_a_script_is_whole(script: Path) -> None:
 def test_inputs_reach_scripts_through_the_environment_alone() -> None:
     steps: List[Dict[str, Any]] = ACTION["runs"]["steps"]
     scripts = [step["run"] for step in steps if "run" in step]
-    assert len(scripts) == 4
+    assert len(scripts) == 5
     assert not [script for script in scripts if "${{" in script]
     assert [step for step in steps if "github.token" in str(step)] == []
     with_token = [step for step in steps if "inputs.token" in str(step)]
-    assert [step["run"] for step in with_token] == ['"$GITHUB_ACTION_PATH/scripts/action/comment"']
+    named = [f'"$GITHUB_ACTION_PATH/scripts/action/{name}"' for name in ("comment", "suggest")]
+    assert [step["run"] for step in with_token] == named
 
 
 def test_the_inputs_and_outputs_are_those_that_were_promised() -> None:

@@ -179,6 +179,30 @@ def test_a_pull_request_gets_one_comment_that_is_updated(tmp_path: Path) -> None
     assert TOKEN not in run.log
 
 
+def test_what_fix_changes_is_suggested_on_the_lines_of_the_diff(tmp_path: Path) -> None:
+    """Once, though the check runs twice."""
+    model = copy_of("labels-as-text", tmp_path)
+    card = (model / "metadata.json").read_bytes()
+    with LocalGitHub("author/model") as github:
+        github.add_token(TOKEN, pull_requests="write")
+        state = github.state
+        state.branches["model"] = state.commit({"metadata.json": card}, [state.branches["main"]], "a model")
+        made = state.add_issue("A model", None, "author")
+        made.pull = {"head": "model", "base": "main", "sha": state.branches["model"]}
+        payload: Any = {"pull_request": {"number": made.number}, "number": made.number}
+        env = {"GITHUB_API_URL": github.url, "GITHUB_REPOSITORY": "author/model"}
+        for _ in range(2):
+            text = workflow(fix="true", token=TOKEN)
+            run = run_workflow(model, text, event="pull_request", payload=payload, env=env)
+            assert run.status == 1, run.log
+        assert github.unexpected == []
+    (review,) = state.reviews[made.number]
+    (comment,) = review.comments
+    assert comment["path"] == "metadata.json"
+    assert "suggestion\n" in comment["body"]
+    assert TOKEN not in run.log
+
+
 def test_a_comment_that_can_not_be_written_is_a_warning(tmp_path: Path) -> None:
     with LocalGitHub("author/model") as github:
         github.add_token(TOKEN, issues="read")

@@ -175,4 +175,4 @@ def permission(call: Call) -> Answer:
     return as_json({"permission": ROLES[role], "role_name": role, "user": call.state.user_json(login)})
 
 
-from tests.github import routes_git, routes_issues  # noqa: E402,F401  # they register their endpoints
+from tests.github import routes_git, routes_issues, routes_reviews  # noqa: E402,F401  # they register their endpoints

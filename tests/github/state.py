@@ -70,6 +70,17 @@ class Commit:
     message: str
 
 
+@dataclass
+class Review:
+    """A review of a pull request, with its comments as they were sent."""
+
+    id: int
+    login: str
+    commit: str
+    comments: List[Dict[str, Any]]
+    created_at: str = ""
+
+
 class State:
     """One repository, its people and its issues."""
 
@@ -88,6 +99,7 @@ class State:
         self.labels: Dict[str, str] = {}
         self.issues: Dict[int, Issue] = {}
         self.comments: Dict[int, Comment] = {}
+        self.reviews: Dict[int, List[Review]] = {}
         self.trees: Dict[str, Dict[str, str]] = {}
         self.blobs: Dict[str, bytes] = {}
         self.commits: Dict[str, Commit] = {}
