@@ -190,7 +190,9 @@ def latency_samples(block: Tensor, output: Any) -> Optional[int]:
 
     From the correlation of the first channels over at most ``_HEARD`` samples; a copy correlates with at least 0.95.
     """
-    if not isinstance(output, Tensor) or output.dim() != 2 or not _is_plain(output) or output.shape[1] < _HEARD:
+    if not isinstance(output, Tensor) or output.dim() != 2 or not _is_plain(output):
+        return None
+    if not output.shape[0] or output.shape[1] < _HEARD:
         return None
     given, returned = block[0, :_HEARD], output[0, :_HEARD].float()
     if not torch.isfinite(returned).all():

@@ -178,11 +178,12 @@ _EFFECTS: Mapping[str, Tuple[str, ...]] = {
 #: The same, where a warning has to say so.
 _ODD_EFFECTS: Mapping[str, Tuple[str, ...]] = {
     "ignores-what-it-gets": ("return torch.sin(torch.arange(x.size(1)) / 9.0).unsqueeze(0)", "ignores-input"),
-    "adds-noise": ("return x + torch.randn_like(x)", "stateful"),
+    "remembers-the-last-block": ("y = x + self.state\nself.state = x.abs().mean().reshape(1)\nreturn y", "stateful"),
+    "counts-its-blocks": ("self.state += 1.0\nreturn x * self.state", "stateful"),
     "drops-in-use": ("return torch.nn.functional.dropout(x, 0.5, True)", "training-mode", "stateful"),
     "loses-a-few-samples": ("return x[:, : x.size(1) - 3]", "output-length"),
     "wants-a-few-samples": ("return x + x.unfold(1, 100, 1).mean()", "short-input"),
-    "is-slow": ("y = x\nfor i in range(3000):\n    y = y + torch.sin(x) * 1e-9\nreturn y", "slow", "timeout"),
+    "is-slow": ("y = x\nfor i in range(30000):\n    y = y + torch.sin(x) * 1e-9\nreturn y", "slow", "timeout"),
 }  # fmt: skip
 #: Bodies of a labeler's, where ``n`` is a number of steps, ``p`` class probabilities, ``t`` their times in seconds.
 _LABELERS: Mapping[str, Tuple[str, ...]] = {
@@ -264,7 +265,10 @@ def _forward(body: str, before: str = "") -> str:
 
 
 def _scripted(source: str) -> bytes:
-    module = torch.jit.script(type("Model", (torch.nn.Module,), {})())
+    plain = type("Model", (torch.nn.Module,), {})()
+    if "self.state" in source:
+        plain.register_buffer("state", torch.zeros(1))
+    module = torch.jit.script(plain)
     module.define(source)
     return _saved(module)
 

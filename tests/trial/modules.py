@@ -144,6 +144,11 @@ class ReturnsNothing(nn.Module):
         return None
 
 
+class ReturnsNoChannel(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:0]
+
+
 class Labels(nn.Module):
     """Class indices for two steps, the first half of the block and the second."""
 

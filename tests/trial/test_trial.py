@@ -146,6 +146,13 @@ def test_a_model_that_returns_none_is_described(saved: Any) -> None:
     assert {done.output.kind for done in trial.passes} == {"NoneType"}
 
 
+def test_a_model_that_returns_no_channel_is_described(saved: Any) -> None:
+    """Its latency was looked for in the first of none, and the check could not be made."""
+    trial = try_out(saved(modules.ReturnsNoChannel()))
+    assert trial.ended == FINISHED
+    assert {output.tensors[0].shape[0] for done in trial.passes if (output := done.output) is not None} == {0}
+
+
 def test_a_model_may_work_in_place(saved: Any) -> None:
     trial = try_out(saved(modules.WorksInPlace()))
     assert trial.repeat_difference_db is None
