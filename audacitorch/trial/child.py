@@ -30,6 +30,7 @@ def worker_command(python: str, model: str, walls: bool = True) -> List[str]:
 def worker_environment(home: str) -> Dict[str, str]:
     """All that a worker's environment holds: no token, no setting of the user's, nothing that would change a result."""
     held = {"LANG": "C.UTF-8", "HOME": home, "CUDA_VISIBLE_DEVICES": "", "PYTHONDONTWRITEBYTECODE": "1"}
+    held["OMP_WAIT_POLICY"] = "PASSIVE"  # threads that wait for each other leave the cores to other programs
     if "AUDACITORCH_CONTAINER" in os.environ:  # for the report: see audacitorch.trial.sandbox.container_info
         held["AUDACITORCH_CONTAINER"] = "1"
     return held

@@ -19,7 +19,6 @@ from audacitorch.trial.protocol import (
     PROTOCOL_VERSION,
     Bytes,
     Event,
-    EventReader,
     HiddenCode,
     Operators,
     OutOfTime,
@@ -28,7 +27,7 @@ from audacitorch.trial.protocol import (
     TrialUnavailable,
     Walls,
 )
-from audacitorch.trial.streams import Streams
+from audacitorch.trial.streams import EventReader, Streams
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

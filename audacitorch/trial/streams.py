@@ -1,18 +1,21 @@
-"""A worker's standard streams: data goes in while events come out, so that neither side waits for the other."""
+"""What goes between this program and a worker: data in, and events out, so that neither side waits for the other."""
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import selectors
 import sys
 from collections import deque
 from contextlib import suppress
-from typing import IO, Any, Deque, Optional
+from typing import IO, Any, Deque, Dict, Iterator, List, Optional, Tuple
 
-from audacitorch.trial.protocol import Bytes
+from audacitorch.facts import Undecodable, decode
+from audacitorch.trial.protocol import EVENTS, Bytes, Event, TrialUnavailable
 
 _KEPT_OF_STDERR = 64 << 10
+_LONGEST_LINE = 16 << 20
 #: The largest pipe that a user may have without privileges, on Linux.
 _WIDE = 1 << 20
 _F_SETPIPE_SZ = 1031  # Python 3.10 names it
@@ -119,3 +122,73 @@ class Streams:
         for stream in (self._input, self._output, self._errors):
             with suppress(BrokenPipeError):
                 stream.close()
+
+
+class EventReader:
+    """Events out of the bytes that a worker writes, in whatever pieces they come."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        #: The event whose payloads are not there yet, and their sizes.
+        self._begun: Optional[Tuple[Dict[str, Any], Tuple[int, ...]]] = None
+
+    def feed(self, data: Bytes) -> Iterator[Event]:
+        """Every event that is complete with ``data``.
+
+        Raises:
+            TrialUnavailable: what came is not an event of this protocol.
+        """
+        self._buffer += data
+        while self._begun is not None or self._begin():
+            assert self._begun is not None
+            described, sizes = self._begun
+            if len(self._buffer) < sum(sizes):
+                return
+            payloads: List[bytes] = []
+            for size in sizes:
+                payloads.append(bytes(memoryview(self._buffer)[:size]))
+                del self._buffer[:size]
+            self._begun = None
+            yield _event(described, tuple(payloads))
+
+    def _begin(self) -> bool:
+        """Take the next event's line from the buffer; False where it is not whole."""
+        end = self._buffer.find(b"\n")
+        if end < 0:
+            if len(self._buffer) > _LONGEST_LINE:
+                raise TrialUnavailable("The worker wrote a line that exceeds the limit.")
+            return False
+        described = _parsed(bytes(self._buffer[:end]))
+        sizes = _decoded(Tuple[int, ...], described.pop("payload_bytes", []), "payload_bytes")
+        if min(sizes, default=0) < 0:
+            raise TrialUnavailable("The worker announced a payload of less than 0 bytes.")
+        del self._buffer[: end + 1]
+        self._begun = described, sizes
+        return True
+
+
+def _parsed(line: bytes) -> Dict[str, Any]:
+    try:
+        described = json.loads(line)
+    except (ValueError, RecursionError):
+        described = None
+    if not isinstance(described, dict):
+        raise TrialUnavailable(f"The worker wrote something that is not an event: {line[:80]!r}.")
+    return described
+
+
+def _event(described: Dict[str, Any], payloads: Tuple[bytes, ...]) -> Event:
+    kind = described.pop("event", None)
+    if not isinstance(kind, str) or kind not in EVENTS:
+        raise TrialUnavailable(f"The worker wrote an event that this version does not know: {str(kind)[:80]!r}.")
+    if payloads:
+        described["payloads"] = payloads
+    event: Event = _decoded(EVENTS[kind], described, kind)
+    return event
+
+
+def _decoded(kind: Any, value: Any, where: str) -> Any:
+    try:
+        return decode(kind, value, where)
+    except Undecodable as error:
+        raise TrialUnavailable(f"The worker and this program speak different protocols: {error}.") from error

@@ -19,7 +19,6 @@ from audacitorch.trial.protocol import (
     Done,
     Ended,
     Event,
-    EventReader,
     EventWriter,
     LeftOut,
     Loaded,
@@ -34,6 +33,7 @@ from audacitorch.trial.protocol import (
     Walls,
     describe_failure,
 )
+from audacitorch.trial.streams import EventReader
 
 from .worker_schema import FILE, schema, text
 
