@@ -62,7 +62,8 @@ CAUSES: Tuple[Cause, ...] = (
     ),
     Cause(
         "integers",
-        r"but found (?:Char|Byte|Short|Int|Long|Bool)\b|one of the following scalar types|used as indices must be",
+        r"but found (?:Char|Byte|Short|Int|Long|Bool)\b|weight type \(torch\.(?:Char|Byte|Short|Int|Long)Tensor\)|"
+        r"one of the following scalar types|used as indices must be",
         "Integers and floating point are mixed here, which model.float() does not change: convert the tensor inside "
         "forward, with .float() for values and .long() for indices.",
     ),
