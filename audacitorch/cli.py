@@ -38,6 +38,13 @@ INTERRUPTED = 130
 #: Too many open files or processes, no memory: nothing that the program or the model did wrong.
 _OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 
+#: Python's modules that Windows lacks; the sandbox is built on them.
+_UNIX_MODULES = ("fcntl", "resource")
+_NO_UNIX = (
+    "Models run on Linux and macOS only. On Windows check without running the model (--static), or use the Windows "
+    "Subsystem for Linux, where everything works."
+)
+
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run the program with ``arguments`` (default: those of the process) and return its exit status."""
@@ -85,6 +92,9 @@ def _failed(error: Exception) -> int:
         print(f"audacitorch: {visible(error)}", file=sys.stderr)
         return error.exit_status
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("audacitorch"):
+        if error.name in _UNIX_MODULES:
+            print(f"audacitorch: {_NO_UNIX}", file=sys.stderr)
+            return NO_CHECK
         package = visible(error.name.partition(".")[0])
         print(f"audacitorch: this needs the package {package}, which is not installed here", file=sys.stderr)
         return NO_CHECK

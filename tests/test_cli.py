@@ -148,3 +148,21 @@ def test_the_hub_that_can_not_be_reached_gives_3(capsys: pytest.CaptureFixture[s
     shown = capsys.readouterr()
     assert shown.out == ""
     assert raw(shown.err) == []
+
+
+def test_a_system_without_unixs_modules_checks_without_running_the_model(good: Path) -> None:
+    """Windows, as far as it can be had here: what its Python lacks is blocked."""
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(('fcntl', 'grp', 'pwd', 'resource', 'termios')));"
+        " from audacitorch.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    for words, status, message in (
+        (["check", str(good), "--static"], 0, ""),
+        (["check", str(good)], 3, "audacitorch: Models run on Linux and macOS only."),
+        (["check", str(good), "--sandbox", "container"], 3, "audacitorch: Models run on Linux and macOS only."),
+        (["backport", str(good), "-o", str(good.parent / "new"), "--no-check"], 0, ""),
+    ):
+        done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+        assert done.returncode == status, done.stderr
+        assert done.stderr.startswith(message)
+        assert "Traceback" not in done.stderr
