@@ -89,6 +89,31 @@ def test_a_package_index_can_show_it(wheel: Path, sdist: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.parametrize(
+    "machine", ["x86_64-manylinux_2_28", "aarch64-manylinux_2_28", "x86_64-apple-darwin", "aarch64-apple-darwin"]
+)
+def test_what_is_locked_has_wheels_on_each_machine(machine: str, tmp_path: Path) -> None:
+    """Windows needs packages beside them, so scripts/setup resolves anew there: the test below."""
+    locks = ["torch.txt", "check.txt", "build.txt", *([] if machine.startswith("aarch64-many") else ["torchaudio.txt"])]
+    words = ["pip", "install", "--dry-run", "--target", str(tmp_path), "--python", sys.executable, "--require-hashes"]
+    words += ["--python-version", "3.9", "--python-platform", machine]
+    run_uv(*words, *(word for lock in locks for word in ("-r", str(ROOT / "requirements" / lock))))
+
+
+def test_windows_has_wheels_of_everything(tmp_path: Path) -> None:
+    words = ["pip", "compile", "--python-version", "3.9", "--python-platform", "x86_64-pc-windows-msvc"]
+    run_uv(*words, "--extra", "torch", "-o", str(tmp_path / "windows.txt"), str(ROOT / "pyproject.toml"))
+    assert "torchaudio==0.9.0" in (tmp_path / "windows.txt").read_text("utf-8")
+
+
+def run_uv(*words: str) -> None:
+    uv = program("uv")
+    if uv is None:
+        pytest.skip("scripts/setup --dev has not installed uv")
+    done = subprocess.run([uv, *words, "--no-config", "--only-binary", ":all:"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_every_command_says_what_is_missing_in_a_fresh_environment(wheel: Path, tmp_path: Path) -> None:
     python = find_python("3.13")
     if python is None:
