@@ -22,20 +22,19 @@ FROM ${BASE} AS torch
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 # hadolint ignore=DL3008
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*
-ARG TORCH=cpu
-ARG TARGETARCH=amd64
-RUN python -m venv /torch
+RUN python -m venv --without-pip /torch
 WORKDIR /torch/lib/python3.9/site-packages
-RUN --mount=type=bind,source=requirements,target=/requirements \
-    case $TORCH-$TARGETARCH in \
-      cpu-amd64) /torch/bin/pip install --no-cache-dir --no-deps --no-index -r /requirements/torch-cpu.txt \
+ARG TORCH=cpu
+RUN --mount=type=bind,source=requirements/torch.txt,target=/requirements/torch.txt \
+    --mount=type=bind,source=requirements/torch-cpu.txt,target=/requirements/torch-cpu.txt \
+    case $TORCH-$(uname -m) in \
+      cpu-x86_64) pip --python /torch install --no-cache-dir --no-deps --no-index -r /requirements/torch-cpu.txt \
              --find-links https://download.pytorch.org/whl/cpu/torch_stable.html ;; \
-      cpu-arm64 | pypi-*) ;; \
+      cpu-aarch64 | pypi-*) ;; \
       *) echo "TORCH is cpu or pypi, not $TORCH" >&2; exit 1 ;; \
     esac \
-    && /torch/bin/pip install --no-cache-dir --require-hashes -r /requirements/torch.txt \
-    && rm -rf pip* setuptools* pkg_resources _distutils_hack distutils-precedence.pth \
-         caffe2 torch/include torch/share torch/test torch/bin/protoc* torch/bin/test_* \
+    && pip --python /torch install --no-cache-dir --require-hashes -r /requirements/torch.txt \
+    && rm -rf caffe2 torch/include torch/share torch/test torch/bin/protoc* torch/bin/test_* \
          torch/lib/libcaffe2_* torch/lib/libnvrtc* \
     && find torch numpy \( -name tests -type d -o -name '*.a' -o -name '*.pxd' -o -name '*.pyi' \) -prune -exec rm -rf {} + \
     && find torch/lib -name 'lib*.so' -exec strip --strip-unneeded {} + \
