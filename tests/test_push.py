@@ -93,6 +93,17 @@ def test_without_the_tag_it_is_refused_unless_asked_for(local_hub: LocalHub, fol
     assert push(local_hub, folder, "--untagged") == 0
 
 
+def test_a_card_without_a_licence_is_uploaded_with_a_note(
+    local_hub: LocalHub, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "README.md").write_text("---\ntags: audacity\n---\n")
+    assert push(local_hub, folder) == 0
+    assert "names no licence. Add `license: mit`" in capsys.readouterr().err
+    (folder / "README.md").write_text("---\ntags: audacity\nlicense: mit\n---\n")
+    assert push(local_hub, folder) == 0
+    assert "licence" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [[], ["hf_read"]])
 def test_without_the_right_to_write_it_says_so(
     local_hub: LocalHub,

@@ -42,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     status = _check(arguments)
     if status != 0:
         return status
+    _say_what_the_list_would_show(arguments.folder)
     done = upload(
         arguments.folder,
         repo_id,
@@ -53,6 +54,19 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"In Audacity: Model Manager, Add From HuggingFace, {repo_id}")
     print(f"To ask for a place in the built-in list: {request_link(repo_id)}")
     return 0
+
+
+def _say_what_the_list_would_show(folder: Path) -> None:
+    """The remarks on the card's licence, as a check of the repo on the Hub would make them."""
+    from audacitorch.facts import README, Repo
+    from audacitorch.repo.readme import read_card
+    from audacitorch.rules import all_rules
+    from audacitorch.safetext import visible
+
+    file = folder / README
+    rule = all_rules()["card-licence"]
+    for problem in rule.check(Repo("hub"), read_card(file.read_bytes() if file.is_file() else None)):
+        print(f"Note: {visible(problem.message)} {rule.hint}", file=sys.stderr)
 
 
 def request_link(repo_id: str) -> str:
