@@ -8,11 +8,10 @@ from typing import Dict, Iterator, List, Optional, Set, Tuple
 from audacitorch.facts import MODEL, Archive, Metadata
 from audacitorch.findings import ERROR, WARNING, Problem
 from audacitorch.hosts import ANALYZER
-from audacitorch.rules import NotApplicable, rule
+from audacitorch.rules import rule
 from audacitorch.rules.causes import blame, cause_of, common_cause, raised, told
 from audacitorch.rules.operators import is_newer
 from audacitorch.trial.observations import (
-    LENGTH_SEARCH,
     Failure,
     Pass,
     Trial,
@@ -23,11 +22,6 @@ from audacitorch.trial.observations import (
     where,
 )
 
-#: A last block as short as this is common; needing more makes clips fail that people would call long.
-_SHORT_BLOCK = 2048
-#: From blocks of this many samples on, results that stop following the length are no accident of short ones.
-_LONG_BLOCK = 16384
-_STOPPED_SHARE = 0.05
 #: What these find is why every block fails: one cause, one error. The trial's facts keep the exceptions.
 _REASONS_TO_FAIL = ("load-error", "aborts-host", "forward-signature", "device-in-code", "weights-dtype")
 
@@ -102,43 +96,6 @@ def _fails_on(kind: str, failed: List[Pass]) -> Iterator[Problem]:
         yield Problem(message, MODEL, details={"error": failure.message, **line.details}, origin=line.origin)
 
 
-@rule(
-    title="Short blocks work",
-    reason="The last block of a clip can have any length, from 1 sample on. When an effect fails there, the user "
-    "gets an error box and silence at the end of the clip; when an analyzer fails, all labels of the track "
-    "are lost.",
-    hint="Pad the input to the length that the model needs, and cut the output back to the input's length.",
-    severity=WARNING,
-    after=("load-error", "aborts-host"),
-)
-def short_input(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
-    shortest = trial.minimum_samples
-    if shortest is None or shortest <= 1:
-        return
-    if shortest == 2 and _nan_on_silence(trial):
-        raise NotApplicable("silence gives NaN as well, which is what one sample is after its mean is taken off")
-    failures = [done.failure for done in trial.passes if done.failure is not None and done.samples < shortest]
-    analyzer = metadata.fields.get("effect_type") == ANALYZER
-    severity = ERROR if shortest > _SHORT_BLOCK or (analyzer and failures) else WARNING
-    line = blame(failures[-1].message if failures else "")
-    details = {"minimum_samples": shortest, "error": failures[-1].message if failures else "", **line.details}
-    if failures:
-        cause = cause_of(failures[-1].message)
-        error, said = raised(failures[-1].type, failures[-1].message)
-        came = f"raise {error}: {said}"
-        hint = cause.hint if cause and cause.name in ("frames-too-few", "one-value") else None
-    else:
-        came = "give NaN."
-        hint = (
-            "A statistic over one sample or one frame is not a number: std() and var() divide by n - 1. Use "
-            "unbiased=False, or pad the block to two frames and cut the output back."
-        )
-    searched = not any(what.startswith(LENGTH_SEARCH) for what in trial.left_out)
-    works = "works" if searched else "was tried and works"
-    message = f"The shortest input that {works} has {shortest:,} samples; shorter ones {came}"
-    yield Problem(message, MODEL, hint=hint, severity=severity, details=details, origin=line.origin)
-
-
 _SILENT_HINT = "Check that the weights were saved, and in which range the model expects its input."
 
 
@@ -168,49 +125,6 @@ def _is_silent(done: Pass) -> bool:
 
 
 @rule(
-    title="The output follows the input's length",
-    reason="A trace keeps the lengths of its example. Samples after that length are not processed: they come out as "
-    "silence or without labels.",
-    hint="Use torch.jit.script, or take lengths from x.shape inside forward; compare blocks of several lengths.",
-    severity=WARNING,
-    after=("output-type", "output-shape", "timestamps-order", "timestamps-unit"),
-)
-def traced_length(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
-    if trial.ignores_input:
-        raise NotApplicable("the results do not follow the input at all")
-    long = [done for done in trial.passes if done.signal == "noise" and done.samples >= _LONG_BLOCK and done.output]
-    analyzer = metadata.fields.get("effect_type") == ANALYZER
-    stops = [stop for done in long for stop in [_labels_stop(done) if analyzer else _sound_stops(done)]]
-    lengths = {done.samples for done in long}
-    if len(lengths) < (3 if analyzer else 2) or None in stops or max(_values(stops)) - min(_values(stops)) > 0:
-        return
-    end = _values(stops)[0]
-    said = f"at {end / 1000:.3f} s" if analyzer else f"after {end:,.0f} samples"
-    message = f"The results stop {said} in all blocks of {min(lengths):,} to {max(lengths):,} samples."
-    yield Problem(message, MODEL, details={"lengths": sorted(lengths), "end": end})
-
-
-def _sound_stops(done: Pass) -> Optional[float]:
-    """The sample behind which an output is nothing but silence; None where it goes to its end, or is all silence."""
-    tensor = done.output.tensors[0] if done.output and done.output.tensors else None
-    if tensor is None or tensor.silent_tail < _STOPPED_SHARE * done.samples or tensor.silent_tail >= tensor.shape[-1]:
-        return None
-    return tensor.shape[-1] - tensor.silent_tail
-
-
-def _labels_stop(done: Pass) -> Optional[float]:
-    """The millisecond at which the last of several labels ends; None where that may be by chance."""
-    stamps = done.output.timestamps if done.output else None
-    if stamps is None or stamps.latest is None or done.output is None or done.output.tensors[1].shape[0] < 2:
-        return None
-    return None if stamps.latest > stamps.block_seconds * (1 - _STOPPED_SHARE) else round(stamps.latest * 1000)
-
-
-def _values(stops: List[Optional[float]]) -> List[float]:
-    return [stop for stop in stops if stop is not None]
-
-
-@rule(
     title="Memory does not grow from block to block",
     reason="Audacity keeps the model loaded between blocks and files. What each pass adds to its attributes is never "
     "freed, so that a long recording runs out of memory.",
@@ -221,11 +135,6 @@ def memory_grows(trial: Trial) -> Iterator[Problem]:
     if trial.kept_bytes:
         message = f"After each pass over a short block the model keeps {trial.kept_bytes:,} bytes more."
         yield Problem(message, MODEL, details={"bytes": trial.kept_bytes})
-
-
-def _nan_on_silence(trial: Trial) -> bool:
-    silent = [done for done in trial.passes if done.signal == "silence" and done.output is not None]
-    return any(tensor.nan for done in silent if done.output for tensor in done.output.tensors)
 
 
 def _failure(done: Pass) -> Failure:

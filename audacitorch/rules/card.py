@@ -1,15 +1,27 @@
-"""Rules about README.md: its front matter is how the Hub's search finds a model, and where its licence is named."""
+"""Rules about what users find and choose a model by: README.md's tags and licence, descriptions, labels, domains."""
 
 from __future__ import annotations
 
 import re
-from typing import Any, Iterator
+from typing import Any, Dict, Iterator, List, Tuple
 
-from audacitorch.facts import README, Card, Repo
-from audacitorch.findings import NOTE, WARNING, Problem
-from audacitorch.repo.metadata_file import show
+from audacitorch.facts import METADATA, README, Card, Metadata, Repo
+from audacitorch.findings import ERROR, FINE, NOTE, WARNING, Problem, Severity
+from audacitorch.hosts import Host, by_host
+from audacitorch.repo.jsontext import pointer
+from audacitorch.repo.metadata_file import DOMAIN_FIELDS, known_domains, properties, refuses_unknown_domains, show
+from audacitorch.repo.violations import nearest
 from audacitorch.rules import rule
+from audacitorch.rules.metadata import DESCRIPTIONS, MAX_PER_FIELD, READABLE
 from audacitorch.wording import sentence
+
+#: Whole texts that say nothing: an example's, a template's, or a word for "later".
+_PLACEHOLDER = re.compile(
+    r"(?:to ?do|tbd|fix ?me|n/?a|none|null|tests?|foo|bar|x{1,8}|[-.…?*_ ]+|my model|lorem ipsum.*|placeholder.*"
+    r"|(?:a |the |short |long |model |your )*descriptions?(?: here| goes here| of (?:my|the|your) model)?"
+    r"|.*\bsay here (?:what|in) .*|.*description can be a max of.*|use me to …|<.*>|\{.*\}|\[.*\])[.!…]*",
+    re.IGNORECASE | re.DOTALL,
+)
 
 TAG = "audacity"
 FRONT_MATTER = "---\ntags: audacity\n---"
@@ -78,6 +90,89 @@ def _is_spdx(licence: Any) -> bool:
     except InvalidLicenseExpression:
         return False
     return True
+
+
+@rule(
+    title="Descriptions say what the model does",
+    reason="Audacity shows these texts in its list of models, and users choose by them.",
+    hint="Say in a few words what the model does to audio, such as `Separates the vocals from the rest`.",
+    severity=NOTE,
+    after=READABLE,
+)
+def placeholder_text(metadata: Metadata) -> Iterator[Problem]:
+    for field in DESCRIPTIONS:
+        text = metadata.fields.get(field)
+        if not isinstance(text, str):
+            continue
+        line = metadata.lines.get(pointer("", field))
+        if not text.strip():
+            yield Problem(f"`{field}` is empty.", METADATA, line, details={"field": field})
+        elif len(text) <= 1_000 and _PLACEHOLDER.fullmatch(text.strip()):
+            yield Problem(f"`{field}` is a placeholder: {show(text)}.", METADATA, line, details={"field": field})
+
+
+@rule(
+    title="Every label has a different text",
+    reason="Tracks and labels with the same text can't be told apart. Audacity 3.2 alpha joins labels by their text, "
+    "and draws labels with a repeated text once more for each repetition.",
+    hint="Give each output channel or class a different name.",
+    severity=WARNING,
+    after=READABLE,
+)
+def duplicate_labels(metadata: Metadata) -> Iterator[Problem]:
+    labels = metadata.fields.get("labels")
+    places: Dict[str, List[int]] = {}
+    for index, label in enumerate(labels if isinstance(labels, list) else []):
+        if isinstance(label, str):
+            places.setdefault(label, []).append(index)
+    twice = {label: found for label, found in places.items() if len(found) > 1}
+    for label, found in list(twice.items())[:MAX_PER_FIELD]:
+        line = metadata.lines.get(pointer("/labels", found[1]))
+        message = f"{len(found):,} of the labels have the same text: {show(label)}."
+        yield Problem(message, METADATA, line, details={"field": "labels", "value": show(label)})
+    if len(twice) > MAX_PER_FIELD:
+        more = len(twice) - MAX_PER_FIELD
+        yield Problem(f"{more:,} more {'text is' if more == 1 else 'texts are'} repeated in `labels`.", METADATA)
+
+
+@rule(
+    title="Domains are ones that Audacity knows",
+    reason="The specification ignores an unknown domain; Audacity 3.2 alpha refuses the whole file.",
+    hint="Choose from music, environmental, speech, other.",
+    severity=by_host(lambda host: ERROR if refuses_unknown_domains(host) else WARNING),
+    after=READABLE,
+)
+def metadata_domain_unknown(metadata: Metadata) -> Iterator[Problem]:
+    found: Dict[str, Tuple[str, int]] = {}
+    for field in DOMAIN_FIELDS:
+        domains = metadata.fields.get(field)
+        for index, domain in enumerate(domains if isinstance(domains, list) else []):
+            if isinstance(domain, str) and domain not in known_domains():
+                found[domain] = (field, index)
+    for domain, (field, index) in list(found.items())[:MAX_PER_FIELD]:
+        near = nearest(domain, known_domains())
+        yield Problem(
+            f"`{field}` names {show(domain)}, which is not one of {', '.join(known_domains())}.",
+            METADATA,
+            metadata.lines.get(pointer(f"/{field}", index)),
+            f'Write "{near}".' if near else None,
+            _domain_severity(field, metadata),
+            {"field": field, "value": show(domain)},
+        )
+    if len(found) > MAX_PER_FIELD:
+        yield Problem(f"{len(found) - MAX_PER_FIELD:,} more domains are unknown.", METADATA)
+
+
+def _domain_severity(field: str, metadata: Metadata) -> Severity:
+    """A host that does not read ``field`` has nothing against it, unless it has nothing else to go by."""
+    others = [other for other in DOMAIN_FIELDS if other != field and other in metadata.fields]
+
+    def severity(host: Host) -> str:
+        if field not in properties(host) and any(other in properties(host) for other in others):
+            return FINE
+        return ERROR if refuses_unknown_domains(host) else WARNING
+
+    return by_host(severity)
 
 
 def show_sentence(sentence: str, limit: int = 300) -> str:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 from itertools import islice
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional
 
 from audacitorch.facts import Metadata
 from audacitorch.findings import ERROR, FINE, NOTE, WARNING, Problem, Severity
-from audacitorch.hosts import HOSTS, Host, by_host, only_for
+from audacitorch.hosts import HOSTS, Host, only_for
 from audacitorch.repo.jsontext import pointer
 from audacitorch.repo.metadata_file import (
     DOMAIN_FIELDS,
     example,
-    known_domains,
     known_fields,
     properties,
-    refuses_unknown_domains,
     show,
 )
 from audacitorch.repo.violations import Violation, by_place, limit_words, nearest
@@ -27,28 +25,14 @@ FILE = "metadata.json"
 
 #: So many findings of one rule about one field; a list of ten thousand wrong values needs no ten thousand lines.
 MAX_PER_FIELD = 10
-
 #: So many of a file's fields are compared with a missing one's name.
 MAX_COMPARED = 100
-
 #: So much of a text that should be a list is shown as one.
 _LONGEST_LIST = 300
-
 #: What people write about a model.
 DESCRIPTIONS = ("short_description", "long_description")
-
-#: Whole texts that say nothing: an example's, a template's, or a word for "later".
-_PLACEHOLDER = re.compile(
-    r"(?:to ?do|tbd|fix ?me|n/?a|none|null|tests?|foo|bar|x{1,8}|[-.…?*_ ]+|my model|lorem ipsum.*|placeholder.*"
-    r"|(?:a |the |short |long |model |your )*descriptions?(?: here| goes here| of (?:my|the|your) model)?"
-    r"|.*\bsay here (?:what|in) .*|.*description can be a max of.*|use me to …|<.*>|\{.*\}|\[.*\])[.!…]*",
-    re.IGNORECASE | re.DOTALL,
-)
-
 #: Judged only where metadata.json could be read as one object.
 READABLE = ("metadata-encoding", "metadata-json")
-
-
 #: What to do about a file that could not be read, where the rule's own hint is not the best.
 HINTS = {
     "lfs-pointer": "Run `git lfs pull`, and keep metadata.json out of LFS: let .gitattributes name *.pt only.",
@@ -245,46 +229,6 @@ def metadata_field_value(metadata: Metadata) -> Iterator[Problem]:
 
 
 @rule(
-    title="Domains are ones that Audacity knows",
-    reason="The specification ignores an unknown domain; Audacity 3.2 alpha refuses the whole file.",
-    hint="Choose from music, environmental, speech, other.",
-    severity=by_host(lambda host: ERROR if refuses_unknown_domains(host) else WARNING),
-    after=READABLE,
-)
-def metadata_domain_unknown(metadata: Metadata) -> Iterator[Problem]:
-    found: Dict[str, Tuple[str, int]] = {}
-    for field in DOMAIN_FIELDS:
-        domains = metadata.fields.get(field)
-        for index, domain in enumerate(domains if isinstance(domains, list) else []):
-            if isinstance(domain, str) and domain not in known_domains():
-                found[domain] = (field, index)
-    for domain, (field, index) in list(found.items())[:MAX_PER_FIELD]:
-        near = nearest(domain, known_domains())
-        yield Problem(
-            f"`{field}` names {show(domain)}, which is not one of {', '.join(known_domains())}.",
-            FILE,
-            metadata.lines.get(pointer(f"/{field}", index)),
-            f'Write "{near}".' if near else None,
-            _domain_severity(field, metadata),
-            {"field": field, "value": show(domain)},
-        )
-    if len(found) > MAX_PER_FIELD:
-        yield Problem(f"{len(found) - MAX_PER_FIELD:,} more domains are unknown.", FILE)
-
-
-def _domain_severity(field: str, metadata: Metadata) -> Severity:
-    """A host that does not read ``field`` has nothing against it, unless it has nothing else to go by."""
-    others = [other for other in DOMAIN_FIELDS if other != field and other in metadata.fields]
-
-    def severity(host: Host) -> str:
-        if field not in properties(host) and any(other in properties(host) for other in others):
-            return FINE
-        return ERROR if refuses_unknown_domains(host) else WARNING
-
-    return by_host(severity)
-
-
-@rule(
     title="Every field of metadata.json is one that Audacity reads",
     reason="A field that no host reads does nothing; often its name is misspelt.",
     hint="Correct the name, or remove the field if nothing of yours reads it.",
@@ -315,49 +259,6 @@ def _unknown_hint(metadata: Metadata, field: str, near: Optional[str]) -> Option
     if near in metadata.fields:
         return f"`{near}` is there as well: put the text that is meant there, and delete {show(field)}."
     return f"Rename {show(field)} to `{near}`."
-
-
-@rule(
-    title="Descriptions say what the model does",
-    reason="Audacity shows these texts in its list of models, and users choose by them.",
-    hint="Say in a few words what the model does to audio, such as `Separates the vocals from the rest`.",
-    severity=NOTE,
-    after=READABLE,
-)
-def placeholder_text(metadata: Metadata) -> Iterator[Problem]:
-    for field in DESCRIPTIONS:
-        text = metadata.fields.get(field)
-        if not isinstance(text, str):
-            continue
-        line = metadata.lines.get(pointer("", field))
-        if not text.strip():
-            yield Problem(f"`{field}` is empty.", FILE, line, details={"field": field})
-        elif len(text) <= 1_000 and _PLACEHOLDER.fullmatch(text.strip()):
-            yield Problem(f"`{field}` is a placeholder: {show(text)}.", FILE, line, details={"field": field})
-
-
-@rule(
-    title="Every label has a different text",
-    reason="Tracks and labels with the same text can't be told apart. Audacity 3.2 alpha joins labels by their text, "
-    "and draws labels with a repeated text once more for each repetition.",
-    hint="Give each output channel or class a different name.",
-    severity=WARNING,
-    after=READABLE,
-)
-def duplicate_labels(metadata: Metadata) -> Iterator[Problem]:
-    labels = metadata.fields.get("labels")
-    places: Dict[str, List[int]] = {}
-    for index, label in enumerate(labels if isinstance(labels, list) else []):
-        if isinstance(label, str):
-            places.setdefault(label, []).append(index)
-    twice = {label: found for label, found in places.items() if len(found) > 1}
-    for label, found in list(twice.items())[:MAX_PER_FIELD]:
-        line = metadata.lines.get(pointer("/labels", found[1]))
-        message = f"{len(found):,} of the labels have the same text: {show(label)}."
-        yield Problem(message, FILE, line, details={"field": "labels", "value": show(label)})
-    if len(twice) > MAX_PER_FIELD:
-        more = len(twice) - MAX_PER_FIELD
-        yield Problem(f"{more:,} more {'text is' if more == 1 else 'texts are'} repeated in `labels`.", FILE)
 
 
 def name(violation: Violation) -> str:

@@ -6,11 +6,10 @@ from math import prod
 from typing import Callable, Iterator, List, Optional, Tuple
 
 from audacitorch.facts import MODEL, Metadata
-from audacitorch.findings import ERROR, WARNING, Problem
+from audacitorch.findings import ERROR, Problem
 from audacitorch.hosts import ANALYZER, EFFECT
 from audacitorch.rules import NotApplicable, rule
-from audacitorch.rules.causes import common_cause
-from audacitorch.trial.observations import Output, Pass, Trial, failed_by_itself, too_short, where
+from audacitorch.trial.observations import Output, Pass, Trial, too_short, where
 
 _TO_INTEGERS = (
     "Return numbers between -1 and 1, as they come from the network: take the conversion to integers out of forward."
@@ -24,13 +23,8 @@ _WAVEFORM_HINTS = {
         "numbers, and of a complex waveform `output.real` is what can be heard.",
     ),
 }
-_HARMLESS_SHARE = 0.01
-_HARMLESS_SAMPLES = 1024
 #: Blocks of fewer samples tell nothing about a ratio of lengths.
-_LONG_ENOUGH = 16384
-_FRACTIONS = {0.5: "half", 1 / 3: "a third", 0.25: "a quarter", 2.0: "twice", 3.0: "three times", 4.0: "four times"}
-#: Sample rates that people export models for.
-_RATES = frozenset((8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000, 176400, 192000))
+LONG_ENOUGH = 16384
 
 
 @rule(
@@ -59,7 +53,7 @@ def _guess(done: Pass, output: Output) -> str:
         return ": is it a waveform-to-waveform model?"
     if output.kind != "tuple" or len(output.tensors) != 2:
         return ""
-    if output.tensors[0].shape[-1:] == (done.samples,) and done.samples >= _LONG_ENOUGH:
+    if output.tensors[0].shape[-1:] == (done.samples,) and done.samples >= LONG_ENOUGH:
         return ": return the first of them alone, which is the waveform"
     return ": is it a waveform-to-labels model?"
 
@@ -86,7 +80,7 @@ def _waveform_shape(done: Pass, output: Output) -> Optional[str]:
 
 def _samples_first(done: Pass, shape: Tuple[int, ...]) -> bool:
     """Whether a waveform lies there transposed; few samples could be as many as channels."""
-    return len(shape) == 2 and shape[0] == done.samples >= _LONG_ENOUGH and shape[1] != done.samples
+    return len(shape) == 2 and shape[0] == done.samples >= LONG_ENOUGH and shape[1] != done.samples
 
 
 def _shape_hint(done: Pass, output: Output) -> Optional[str]:
@@ -156,89 +150,6 @@ def output_dtype(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
         return _WAVEFORM_HINTS.get(output.tensors[0].dtype) if effect else None
 
     yield from judge_outputs(trial, judge, hint)
-
-
-@rule(
-    title="The output has as many samples as the input",
-    reason="The result is pasted where the block began, so that a shorter or longer one leaves a gap or shifts "
-    "everything after it.",
-    hint="Pad the input so that no stride loses its end, and cut the output: output[:, :x.shape[1]].",
-    severity=ERROR,
-    after=("output-type", "output-shape"),
-)
-def output_length(trial: Trial, metadata: Metadata) -> Iterator[Problem]:
-    require(metadata, EFFECT)
-    failures = [done.failure.message for done in trial.passes if failed_by_itself(trial, done) and done.failure]
-    cause = common_cause(failures) if failures else None
-    if cause is not None and cause.name in ("traced-length", "layer-size"):
-        raise NotApplicable("a length that is written into the code makes forward raise")
-    wrong: List[Tuple[Pass, int]] = []
-    for done, output in outputs(trial):
-        if output.tensors[0].shape[1] != done.samples:
-            wrong.append((done, output.tensors[0].shape[1]))
-    if not wrong:
-        return
-    done, samples = max(wrong, key=lambda item: (not _harmless(*item), item[0].samples))
-    others = len(wrong) - 1
-    share, rate = _share(wrong), metadata.fields.get("sample_rate")
-    given = "1 sample" if done.samples == 1 else f"{done.samples:,} samples"
-    message = f"{given} in gave {samples:,} {'sample' if samples == 1 else 'samples'} out{share}"
-    factor = _factor(wrong)
-    if factor is not None and isinstance(rate, int) and round(rate * factor) in _RATES:
-        message += f", which is {round(rate * factor):,} Hz where sample_rate says {rate:,}"
-    if others:
-        message += f", and {others:,} other {'blocks' if others > 1 else 'block'} changed their length too"
-    yield Problem(
-        f"{message}.",
-        MODEL,
-        hint=_length_hint(wrong),
-        severity=WARNING if all(_harmless(*item) for item in wrong) else ERROR,
-        details={"lengths": [{"in": done.samples, "out": samples} for done, samples in wrong]},
-    )
-
-
-def _factor(wrong: List[Tuple[Pass, int]]) -> Optional[float]:
-    """How many times as many samples come out, where it is one number for all long blocks and not nearly 1."""
-    long = [(done.samples, samples) for done, samples in wrong if done.samples >= _LONG_ENOUGH]
-    if not long:
-        return None
-    given, out = max(long)
-    fractions = [one for one in (2.0, 3.0, 4.0, 0.5, 1 / 3, 0.25) if abs(one * given - out) <= _HARMLESS_SAMPLES]
-    factor = next(iter(fractions), out / given)
-    steady = all(abs(factor * given - out) <= max(_HARMLESS_SAMPLES, 0.01 * out) for given, out in long)
-    changes = len({given for given, _ in long}) > 1 or bool(fractions)
-    return factor if steady and changes and not 0.9 < factor < 1.1 and out > 0 else None
-
-
-def _share(wrong: List[Tuple[Pass, int]]) -> str:
-    """What the lengths have in common, where that names the mistake."""
-    factor = _factor(wrong)
-    if factor is not None:
-        return f" ({_FRACTIONS.get(factor, f'{factor:.3g} times')} as many)"
-    long = [(done.samples, samples) for done, samples in wrong if done.samples >= _LONG_ENOUGH]
-    if len({given for given, _ in long}) > 1 and len({out for _, out in long}) == 1:
-        return " (always the same number)"
-    return ""
-
-
-def _length_hint(wrong: List[Tuple[Pass, int]]) -> Optional[str]:
-    share = _share(wrong)
-    if "as many" in share:
-        return (
-            "The model changes the sample rate: a stride is not undone, two channels are put one after the other, or "
-            "sample_rate is not the rate that comes out. Bring the output back to x.shape[1] samples."
-        )
-    if "same" in share:
-        return (
-            "A length is fixed in the code, as a trace does with its example's: use torch.jit.script, or "
-            "take the length from x.shape."
-        )
-    return None
-
-
-def _harmless(done: Pass, samples: int) -> bool:
-    difference = abs(done.samples - samples)
-    return difference <= _HARMLESS_SAMPLES and difference <= _HARMLESS_SHARE * done.samples
 
 
 @rule(

@@ -181,8 +181,8 @@ def test_a_pull_request_gets_one_comment_that_is_updated(tmp_path: Path) -> None
 
 def test_what_fix_changes_is_suggested_on_the_lines_of_the_diff(tmp_path: Path) -> None:
     """Once, though the check runs twice."""
-    model = copy_of("labels-as-text", tmp_path)
-    card = (model / "metadata.json").read_bytes()
+    models = [copy_of("labels-as-text", tmp_path / turn) for turn in ("first", "second")]
+    card = (models[0] / "metadata.json").read_bytes()
     with LocalGitHub("author/model") as github:
         github.add_token(TOKEN, pull_requests="write")
         state = github.state
@@ -191,7 +191,7 @@ def test_what_fix_changes_is_suggested_on_the_lines_of_the_diff(tmp_path: Path) 
         made.pull = {"head": "model", "base": "main", "sha": state.branches["model"]}
         payload: Any = {"pull_request": {"number": made.number}, "number": made.number}
         env = {"GITHUB_API_URL": github.url, "GITHUB_REPOSITORY": "author/model"}
-        for _ in range(2):
+        for model in models:
             text = workflow(fix="true", token=TOKEN)
             run = run_workflow(model, text, event="pull_request", payload=payload, env=env)
             assert run.status == 1, run.log

@@ -26,12 +26,12 @@ VALID = {
 
 
 def found(metadata: Any) -> Any:
-    """(rule, problem, severity by host) of every problem that the family finds, as a check runs it."""
+    """(rule, problem, severity by host) of every problem that these rules find, as a check runs them."""
     facts = read_metadata(metadata if isinstance(metadata, bytes) else json.dumps(metadata, indent=1).encode())
     problems = []
     failed: Set[str] = set()
     for rule in all_rules().values():
-        if rule.family == "metadata" and not failed.intersection(rule.after):
+        if rule.needs == ("metadata",) and not failed.intersection(rule.after):
             for problem in rule.check(facts):
                 failed.add(rule.name)
                 severity = rule.severity if problem.severity is None else severity_by_host(problem.severity)
