@@ -37,7 +37,8 @@ def visible(text: object, limit: int = 2000) -> str:
 
     Text longer than ``limit`` characters is cut, with an ellipsis in the cut's place.
     """
-    return "".join(_shown(shorten(str(text), limit)))
+    cut = shorten(str(text), limit)
+    return cut if cut.isascii() and cut.isprintable() else "".join(_shown(cut))
 
 
 def visible_lines(text: object, lines: int = 30, limit: int = 4000) -> list[str]:

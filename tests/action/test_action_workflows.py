@@ -66,7 +66,10 @@ def test_a_good_model_passes_and_its_report_is_attached(tmp_path: Path) -> None:
     assert sorted(path.name for path in (run.artifacts / ARTIFACT).iterdir()) == FILES.split()
     page = (run.artifacts / f"{ARTIFACT}.html").read_bytes()
     assert page == (run.artifacts / ARTIFACT / "report.html").read_bytes()
-    assert f"[Open the report](https://github.example/artifacts/{ARTIFACT}.html)" in run.log
+    assert (
+        f"[Open the report: findings, sounds, spectrograms](https://github.example/artifacts/{ARTIFACT}.html)"
+        in run.log
+    )
     assert run.report()["trial"]["sandbox"]["kind"] == "container"
     assert "::notice title=audacitorch::PASS" in run.log
     assert "Summary - ## ✅ PASS" in run.log
@@ -175,7 +178,10 @@ def test_a_pull_request_gets_one_comment_that_is_updated(tmp_path: Path) -> None
         assert github.unexpected == []
     assert len(comments) == 1, run.log
     assert "✅ PASS" in comments[0].body
-    assert f"[Open the report](https://github.example/artifacts/{ARTIFACT}.html)" in comments[0].body
+    assert (
+        f"[Open the report: findings, sounds, spectrograms](https://github.example/artifacts/{ARTIFACT}.html)"
+        in comments[0].body
+    )
     assert TOKEN not in run.log
 
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Iterator
 import pytest
 import torch
 
+from audacitorch.report import page
 from tests import made
 from tests.program import run
+from tests.report.samples import hostile
 
 from .pages import OUTPUT, ROOT, Watched, chromium, opened
 
@@ -189,3 +191,35 @@ def test_the_author_hears_their_own_clip(browser: Browser, tmp_path: Path) -> No
         assert watched.page.locator(".clip h3").first.inner_text() == "<b>mine<b>.wav"
         plays(watched)
         watched.is_quiet()
+
+
+PAYLOADS = (
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<svg onload=alert(1)><iframe src=javascript:alert(1)></iframe>",
+    "</pre></code></td></table></main><script>alert(1)</script>",
+    "</style></title><script>alert(1)</script><!--",
+    "\" onmouseover=alert(1) autofocus onfocus=alert(1) x=\"' onload='alert(1)",
+    "javascript:alert(1)",
+    "<meta http-equiv=refresh content='0;url=https://evil.example'><base href=//evil.example>",
+    "<link rel=stylesheet href=//evil.example/x.css><style>@import '//evil.example'</style>",
+    "{{7*7}}{% for x in y %}<b>&lt;script&gt;alert(1)&lt;/script&gt;\ud800\u202e\x1b[31m",
+)
+
+
+@pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
+def test_a_report_full_of_a_payload_runs_and_loads_nothing(browser: Browser, tmp_path: Path, payload: str) -> None:
+    shown = [page.render(hostile(text)) for text in (payload, "x")]
+    files = [tmp_path / "hostile.html", tmp_path / "plain.html"]
+    for file, text in zip(files, shown):
+        file.write_text(text, "utf-8")
+    tags = "[...new Set([...document.querySelectorAll('*')].map(one => one.tagName))].sort()"
+    found = []
+    for file in files:
+        with opened(browser, file) as watched:
+            watched.page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+            watched.page.mouse.move(300, 300)
+            watched.fits()
+            watched.is_quiet()
+            found.append(set(watched.page.evaluate(tags)))
+    assert found[0] <= found[1] | {"BR", "DETAILS", "SUMMARY", "PRE"}

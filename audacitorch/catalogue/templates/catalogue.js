@@ -3,7 +3,7 @@
 "use strict";
 
 const ROOT = document.body.dataset.root;
-const AT_ONCE = 48;
+const AT_FIRST = 24, AT_ONCE = 48; // cards: of a search's result, and of each part that follows
 const VERDICTS = {p: ["pass", "✓", "pass"], f: ["fail", "✗", "fail"], u: ["unknown", "?", "not known"]};
 const COLUMNS = ["id", "page", "short", "domains", "tags", "menu", "licence", "status", "mark", "built_in", "hosts", "likes", "rate", "date"];
 
@@ -129,9 +129,9 @@ function search(form) {
     return Object.fromEntries(new FormData(form));
   }
 
-  function extend() {
+  function extend(count) {
     const start = cards.childElementCount;
-    cards.append(...shown.slice(start, start + AT_ONCE).map(model => card(model, hosts)));
+    cards.append(...shown.slice(start, start + count).map(model => card(model, hosts)));
     more.hidden = cards.childElementCount >= shown.length;
   }
 
@@ -156,7 +156,7 @@ function search(form) {
     hosts = catalogue.hosts;
     shown = matching(catalogue, asked());
     cards.replaceChildren();
-    extend();
+    extend(AT_FIRST);
     const count = catalogue.models.length.toLocaleString("en");
     found.textContent = `${shown.length.toLocaleString("en")} of ${count} models.`;
   }
@@ -167,7 +167,7 @@ function search(form) {
   form.addEventListener("reset", () => setTimeout(show));
   more.addEventListener("click", () => {
     const next = cards.childElementCount;
-    extend();
+    extend(AT_ONCE);
     cards.children[next]?.querySelector("a").focus();
   });
   for (const [name, value] of new URLSearchParams(location.search)) {
