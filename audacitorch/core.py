@@ -4,6 +4,7 @@ No ``from __future__ import annotations`` here: ``torch.jit.script`` of 1.9.0 re
 checks are compiled into a scripted file, and recorded as calls in a traced one: both check every input that they get.
 """
 
+import warnings
 from functools import cache
 from typing import Any, Callable, List, Tuple
 
@@ -164,6 +165,44 @@ def require_pair(output: object, subject: str) -> None:
     """Raise TypeError unless ``output`` is a tuple of two Tensors."""
     if not isinstance(output, tuple) or len(output) != 2 or not all(isinstance(part, Tensor) for part in output):
         raise TypeError(f"{subject} {describe(output)}, expected a tuple of two Tensors (labels, timestamps)")
+
+
+def require_labels(output: Any, subject: str) -> None:
+    """Raise TypeError or ValueError unless ``output`` is labels and ordered timestamps ``(steps, 2)``."""
+    require_pair(output, subject)
+    labels, timestamps = output
+    _rephrased(subject, check_labels, labels, timestamps)
+    if not timestamps.is_floating_point():
+        raise TypeError(f"{subject} timestamps of {timestamps.dtype}, expected a floating-point type")
+    if bool((timestamps < 0).any()):
+        raise ValueError(f"{subject} a timestamp below 0: times count from the start of the block")
+    if bool((timestamps[:, 0] >= timestamps[:, 1]).any()):
+        raise ValueError(f"{subject} a label that does not start before it ends")
+
+
+def require_waveform(output: Any, subject: str, samples: int) -> None:
+    """Raise TypeError or ValueError unless ``output`` is a waveform ``(channels, samples)``; warn of a few samples."""
+    require_tensor(output, subject, f"one Tensor of shape (channels, {samples})")
+    _rephrased(subject, check_waveform, output)
+    if output.dtype != torch.float32:
+        raise TypeError(f"{subject} {output.dtype}, expected torch.float32")
+    if output.shape[0] >= output.shape[1]:
+        raise ValueError(f"{subject} shape {list(output.shape)}: more channels than samples, are they swapped?")
+    difference = abs(output.shape[1] - samples)
+    message = f"{subject} shape {list(output.shape)}, expected (channels, {samples})"
+    # As the rule output-length has it: Audacity pastes the block at its start, so what follows is shifted.
+    if difference > min(samples // 100, 1024):
+        raise ValueError(message)
+    if difference:
+        warnings.warn(message, stacklevel=3)
+
+
+def _rephrased(subject: str, check: Any, *tensors: Tensor) -> None:
+    """Call one of core's checks; its error says ``subject`` instead of the base class's method."""
+    try:
+        check(*tensors)
+    except ValueError as error:
+        raise ValueError(str(error).replace("do_forward_pass returned", subject)) from None
 
 
 def describe(output: object) -> str:

@@ -225,8 +225,9 @@ def test_run(model: nn.Module, multichannel: bool = False) -> None:  # noqa: PT0
         RuntimeError: ``forward`` raised; the message names the input's shape.
         TypeError, ValueError: what it returned is not what Audacity can use; the message names both shapes.
     """
-    torch = _torch()
+    from audacitorch import core
 
+    torch = _torch()
     for x in get_example_inputs(multichannel):
         with torch.no_grad():
             try:
@@ -235,54 +236,12 @@ def test_run(model: nn.Module, multichannel: bool = False) -> None:  # noqa: PT0
                 raise RuntimeError(f"the model failed on an input of shape {list(x.shape)}: {error}") from error
         subject = f"for an input of shape {list(x.shape)} the model returned"
         if isinstance(output, tuple):
-            _check_labels(output, subject)
+            core.require_labels(output, subject)
         else:
-            _check_waveform(output, subject, x.shape[1])
+            core.require_waveform(output, subject, x.shape[1])
 
 
 test_run.__test__ = False  # type: ignore[attr-defined]  # pytest must not collect it where it is imported
-
-
-def _check_labels(output: Any, subject: str) -> None:
-    from audacitorch.core import check_labels, require_pair
-
-    require_pair(output, subject)
-    labels, timestamps = output
-    _rephrased(subject, check_labels, labels, timestamps)
-    if not timestamps.is_floating_point():
-        raise TypeError(f"{subject} timestamps of {timestamps.dtype}, expected a floating-point type")
-    if bool((timestamps < 0).any()):
-        raise ValueError(f"{subject} a timestamp below 0: times count from the start of the block")
-    if bool((timestamps[:, 0] >= timestamps[:, 1]).any()):
-        raise ValueError(f"{subject} a label that does not start before it ends")
-
-
-def _check_waveform(output: Any, subject: str, samples: int) -> None:
-    from audacitorch.core import check_waveform, require_tensor
-
-    torch = _torch()
-
-    require_tensor(output, subject, f"one Tensor of shape (channels, {samples})")
-    _rephrased(subject, check_waveform, output)
-    if output.dtype != torch.float32:
-        raise TypeError(f"{subject} {output.dtype}, expected torch.float32")
-    if output.shape[0] >= output.shape[1]:
-        raise ValueError(f"{subject} shape {list(output.shape)}: more channels than samples, are they swapped?")
-    difference = abs(output.shape[1] - samples)
-    message = f"{subject} shape {list(output.shape)}, expected (channels, {samples})"
-    # As the rule output-length has it: Audacity pastes the block at its start, so what follows is shifted.
-    if difference > min(samples // 100, 1024):
-        raise ValueError(message)
-    if difference:
-        warnings.warn(message, stacklevel=3)
-
-
-def _rephrased(subject: str, check: Any, *tensors: Tensor) -> None:
-    """Call one of core's checks; its error says ``subject`` instead of the base class's method."""
-    try:
-        check(*tensors)
-    except ValueError as error:
-        raise ValueError(str(error).replace("do_forward_pass returned", subject)) from None
 
 
 def _torch() -> Any:

@@ -121,7 +121,7 @@ def make_environment(folder: Path, python: List[str], wheel: Path, torch: Option
         done = subprocess.run(step, capture_output=True, text=True)
         if done.returncode != 0:
             shutil.rmtree(folder, ignore_errors=True)
-            return done.stderr.strip()[-200:]
+            return done.stderr.strip().splitlines()[-1][:250]
     return None
 
 
