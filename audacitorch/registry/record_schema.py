@@ -26,6 +26,8 @@ GOOD, PARTLY, WAITING, BAD, NONE = "good", "partly", "waiting", "bad", "none"
 SCHEMA_VERSION = 1
 KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 EVENTS = ("new", "renamed", "revision", "status", "tested")
+#: What other programs can read of a number: whole numbers are exact up to here, others have an end.
+LARGEST_COUNT, LARGEST_NUMBER = (1 << 53) - 1, 1e300
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SEVERITIES = ("error", "warning", "note")
@@ -115,6 +117,8 @@ def require_record(data: Any) -> None:
             _require_judgement(data[part], part)
     if data["trial"] is not None:
         _require(data["trial"], _TRIAL, "trial.")
+        given = {name: check for name, check in _TRIAL_FIGURES.items() if name in data["trial"]}
+        _require(data["trial"], given, "trial.")
 
 
 def _require_judgement(judgement: Mapping[str, Any], part: str) -> None:
@@ -156,11 +160,11 @@ def _texts(value: Any) -> bool:
 
 
 def _count(value: Any) -> bool:
-    return type(value) is int and value >= 0
+    return type(value) is int and 0 <= value <= LARGEST_COUNT
 
 
 def _number(value: Any) -> bool:
-    return type(value) in (int, float)
+    return type(value) in (int, float) and -LARGEST_NUMBER <= value <= LARGEST_NUMBER  # NaN is not
 
 
 def _date(value: Any) -> bool:
@@ -219,7 +223,15 @@ _JUDGEMENT: Dict[str, Check] = {"tool": _text, "date": _date, "findings": _array
 _TRIAL: Dict[str, Check] = {
     "content": _contents,
     "revision": _optional(is_commit),
+    "torch": _optional(_text),
+    "ended": _optional(_text),
     "realtime_factor": _optional(_number),
+}
+#: Figures that a trial may lack.
+_TRIAL_FIGURES: Dict[str, Check] = {
+    "load_seconds": _optional(_number),
+    "minimum_samples": _optional(_count),
+    "peak_memory_bytes": _optional(_count),
 }
 _FINDING: Dict[str, Check] = {
     "rule": _text,

@@ -48,6 +48,8 @@ def text(change: Callable[[str], str]) -> Callable[[str], str]:
 
 
 LATER = {"schema_version": 2}
+FILE = {"size": None, "git_sha1": None, "sha256": None}
+FINDING = {"rule": "load-error", "severity": "error", "hosts": ["beta"], "message": "\x1b[31m"}
 #: Edits of the JSON value.
 VALUES: Dict[str, Edit] = {
     "a list": lambda record: [record],
@@ -95,6 +97,36 @@ VALUES: Dict[str, Edit] = {
     "an event that is text": put("history", value=["new"]),
     "an event without a status": drop("history", 0, "status"),
     "an event with a status of its own": put("history", 0, "status", value="lovely"),
+    "a size beyond every disk": put("files", "model.pt", "size", value=10**400),
+    "a speed beyond all numbers": put("trial", "realtime_factor", value=10**400),
+    "a speed that is no number": put("trial", "realtime_factor", value=float("nan")),
+    "a speed without an end": put("trial", "realtime_factor", value=float("inf")),
+    "a trial of no Torch at all": drop("trial", "torch"),
+    "a trial that did not end": drop("trial", "ended"),
+    "a trial's end that is a list": put("trial", "ended", value=[]),
+    "a trial's memory in words": put("trial", "peak_memory_bytes", value="much"),
+    "a trial's memory beyond all numbers": put("trial", "peak_memory_bytes", value=10**400),
+    "a shortest input below nothing": put("trial", "minimum_samples", value=-1),
+    "seconds that are an object": put("trial", "load_seconds", value={}),
+    "half of a character": put("reason", value="\ud800"),
+    "escape codes and directions": put("licence", value="\u202e\x1b[31m\0mit"),
+    "a date that no calendar has": put("last_changed", value="9999-99-99T99:99:99Z"),
+    "the year nought": put("first_seen", value="0000-00-00T00:00:00Z"),
+    "a date to come": put("last_changed", value="2999-01-01T00:00:00Z"),
+    "an event on no day": put("history", 0, "date", value="2024-02-30T25:61:61Z"),
+    "the history of another repo": put("history", 0, "revision", value="d" * 40),
+    "metadata full of numbers": put("metadata", value={"sample_rate": 10**400, "labels": 7, "tags": [[]]}),
+    "metadata that call themselves an effect": put("metadata", "effect_type", value=["waveform-to-labels"]),
+    "an archive without fields": put("archive", value={}),
+    "a finding for a host that is unknown": put("static", "findings", value=[FINDING]),
+    "a finding whose line is text": put("static", "findings", value=[{**FINDING, "hosts": ["spec"], "line": "x"}]),
+    "a finding whose details are a list": put("static", "findings", value=[{**FINDING, "hosts": [], "details": []}]),
+    "a count of findings in words": put("static", "left_out", value="many"),
+    "a rule that could not run, in words": put("static", "could_not_run", value=["archive"]),
+    "itself as a previous name": put("previous_ids", value=["ann/touched"]),
+    "a name that was never one": put("previous_ids", value=["../x", "\ud800"]),
+    "files with names of all kinds": put("files", value={"": FILE, "a/../b": FILE, "\ud800": FILE, "model.pt": FILE}),
+    "a menu and hosts of one's own": put("hosts", value="all"),
     "a note of a person's own": put("note", value="ask Ann"),
 }
 #: Edits of the text.
