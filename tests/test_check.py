@@ -193,6 +193,20 @@ def test_a_worker_that_does_not_start_leaves_the_verdict_open(good: Path) -> Non
     jsonschema.validate(report.to_json(), SCHEMA)
 
 
+def test_the_first_line_says_that_torch_is_missing_and_what_to_do(
+    good: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from audacitorch.cli import main
+    from audacitorch.trial import starters
+
+    monkeypatch.setattr(starters, "torch_python", lambda: None)
+    assert main(["check", str(good), "--sandbox", "process"]) == 3
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith("UNKNOWN for the specification and Audacity 3.2 alpha: ")
+    assert "Torch 1.9.0 is not installed here" in first
+    assert "--static" in first
+
+
 def test_a_worker_that_does_not_start_hides_no_static_error(tmp_path: Path) -> None:
     def start(scratch: str, model: str) -> Any:
         raise TrialUnavailable("no Torch 1.9.0 here")

@@ -46,6 +46,22 @@ def test_a_folder_of_repos_is_one_table_with_one_exit_status(
     assert lines[-1] == "2 models: 1 pass, 1 fail."
 
 
+@pytest.mark.torch
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_models_run_side_by_side_and_are_told_in_their_order(
+    tmp_path: Path, jobs: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [GOOD, "always-raises", GOOD + "-again"]
+    for name in names:
+        shutil.copytree(REPOS / name.replace("-again", ""), tmp_path / name)
+    words = ["check", "--sandbox", "process", "--format", "json", "--jobs", jobs]
+    assert main([*words, *(str(tmp_path / name) for name in names)]) == 1
+    reports = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [Path(one["asked"]).name for one in reports] == names
+    assert [one["verdict"] for one in reports] == ["pass", "fail", "pass"]
+    assert [one["trial"]["ended"] for one in reports] == ["finished", "finished", "finished"]
+
+
 def test_named_targets_are_checked_in_their_order(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = call(capsys, str(models / GOOD), str(models / BAD), "--format", "json", "--jobs", "2")
     reports = [json.loads(line) for line in out.splitlines()]

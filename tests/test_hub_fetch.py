@@ -301,6 +301,21 @@ def test_the_callers_token_opens_a_private_repo(
         fetch("ann/private", None, tmp_path, False)
 
 
+@pytest.mark.parametrize(("token", "hinted"), [("", True), ("hf_eve", False)])
+def test_a_repo_that_may_be_private_names_the_token_that_would_read_it(
+    local_hub: LocalHub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, token: str, hinted: bool
+) -> None:
+    from audacitorch.cli import main
+
+    local_hub.add_repo("ann/private", FILES, private=True, lfs=["model.pt"])
+    local_hub.add_token("hf_eve", "eve")
+    monkeypatch.setenv("HF_TOKEN", token)
+    assert main(["check", "--static", "ann/private", "--endpoint", local_hub.url]) == 2
+    said = capsys.readouterr().err
+    assert "ann/private" in said
+    assert ("If it is private, set HF_TOKEN to a token that may read it." in said) == hinted
+
+
 def test_a_timeout_that_was_asked_for_bounds_the_download_too(
     local_hub: LocalHub, repo: HubRepo, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

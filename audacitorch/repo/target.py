@@ -96,7 +96,7 @@ def _token_hint() -> str:
 
     if token_from(None) is not None:
         return ""
-    return ". If it is private, set HF_TOKEN to a token that may read it"
+    return " If it is private, set HF_TOKEN to a token that may read it."
 
 
 def write_facts(repo: Repo, path: Path) -> None:

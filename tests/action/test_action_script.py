@@ -195,6 +195,13 @@ def says(checked: Checked, *texts: str) -> None:
     assert (Path(checked.outputs["report"]) / "report.md").exists()
 
 
+def test_a_report_names_the_checkout_and_not_the_mount(tmp_path: Path) -> None:
+    checked = run_check(copy_of("good-effect", tmp_path), PATH=".")
+    report = json.loads((Path(checked.outputs["report"]) / "report.json").read_text("utf-8"))
+    assert report["target"]["id"] == "good-effect"
+    assert "good-effect" in checked.summary.splitlines()[0]
+
+
 def test_a_job_without_a_checkout_is_told(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     checked = run_check(tmp_path / "empty", PATH="models/mine")
