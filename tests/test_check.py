@@ -56,7 +56,7 @@ def test_a_report_on_a_model_that_ran_is_valid_and_whole(good: Path) -> None:
 
 
 def test_a_missing_folder_is_no_target(tmp_path: Path) -> None:
-    with pytest.raises(TargetError, match="there is no folder"):
+    with pytest.raises(TargetError, match="There is no folder"):
         FolderRepo(tmp_path / "nowhere")
 
 

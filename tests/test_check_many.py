@@ -74,7 +74,7 @@ def test_one_target_that_can_not_be_read_does_not_stop_the_others(
 ) -> None:
     status, out, err = call(capsys, str(models / "nowhere"), str(models / GOOD))
     assert status == 2
-    assert "nowhere: there is no folder" in err
+    assert "nowhere: There is no folder" in err
     assert out.splitlines()[-1] == "2 models: 1 pass, 1 not checked."
 
 

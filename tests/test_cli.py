@@ -45,8 +45,8 @@ def test_problems_give_1_and_are_all_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["check", "/nowhere/at/all"], "there is no folder"),
-        (["check", "no such place"], "there is no folder"),
+        (["check", "/nowhere/at/all"], "There is no folder"),
+        (["check", "no such place"], "There is no folder"),
         (["check", ""], "TARGET is empty"),
         (["check", "{good}/model.pt"], "is a file"),
         (["check"], "the following arguments are required: TARGET"),

@@ -90,26 +90,26 @@ class _GitHubService(Service):
         except GitHubError:
             body = None
         told = body.get("message") if isinstance(body, dict) else None
-        reason = one_line(str(told)) if told else f"status {status}"
+        reason = one_line(str(told)).rstrip(".") if told else f"status {status}"
         if status in _GONE:
-            return NotFound(f"GitHub {_GONE[status]} ({what}): {reason}", status)
+            return NotFound(f"GitHub {_GONE[status]} ({what}): {reason}.", status)
         if status == 401:
-            return NotPermitted(f"GitHub does not accept the token ({what}): {reason}", status)
+            return NotPermitted(f"GitHub does not accept the token ({what}): {reason}.", status)
         limited = status == 429 or (status == 403 and "rate limit" in reason.lower())
         if limited and self.asked_wait(status, headers) == float("inf"):
-            return _SecondaryLimit(f"GitHub could not {what}: {reason}", status)
+            return _SecondaryLimit(f"GitHub could not {what}: {reason}.", status)
         if status == 403 and not limited:
             wanted = one_line(headers.get("X-Accepted-GitHub-Permissions", "").replace("=", ": "))
             hint = f"; it needs the permission {wanted}" if wanted else ""
-            return NotPermitted(f"GitHub does not allow this token to {what}: {reason}{hint}", status)
-        return GitHubError(f"GitHub could not {what}: {reason}", status)
+            return NotPermitted(f"GitHub does not allow this token to {what}: {reason}{hint}.", status)
+        return GitHubError(f"GitHub could not {what}: {reason}.", status)
 
 
 def _moved(target: str, asked: str, status: int, what: str) -> GitHubError:
     there, here = urlsplit(target), urlsplit(asked)
     if (there.scheme, there.netloc) != (here.scheme, here.netloc):
-        return GitHubError(f"GitHub redirects to another host ({what})", status)
-    return NotFound(f"GitHub says that it has moved to {one_line(target)} ({what})", status)
+        return GitHubError(f"GitHub redirects to another host ({what}).", status)
+    return NotFound(f"GitHub says that it has moved to {one_line(target)} ({what}).", status)
 
 
 class GitHub:
@@ -169,13 +169,13 @@ class GitHub:
         for _ in range(_MOST_PAGES):
             answer, items = self._ask("GET", str(url), what, parameters, None)
             if not isinstance(items, list):
-                raise GitHubError(f"GitHub's answer is not a list ({what})", answer.response.status_code)
+                raise GitHubError(f"GitHub's answer is not a list ({what}).", answer.response.status_code)
             yield from items
             url, parameters = answer.response.links.get("next", {}).get("url"), None
             if url is None:
                 return
             if not self._http.is_ours(url):
-                raise GitHubError(f"GitHub's next page is on another host ({what})")
+                raise GitHubError(f"GitHub's next page is on another host ({what}).")
 
     def call(
         self, method: str, path: str, what: str, body: Any = None, *, query: Optional[Mapping[str, Any]] = None
@@ -221,7 +221,7 @@ class GitHub:
                 continue
             self._require_ours(value, what)
             return answer, value
-        raise GitHubError(f"GitHub was not asked ({what})")
+        raise GitHubError(f"GitHub was not asked ({what}).")
 
     def _require_ours(self, value: Any, what: str) -> None:
         """Make sure that the things in an answer are of the repository that was asked."""
@@ -229,4 +229,4 @@ class GitHub:
             url = item.get("url") if isinstance(item, dict) else None
             found = _REPOSITORY.search(urlsplit(url).path) if isinstance(url, str) else None
             if found is not None and found.group(1).lower() != self.repository.lower():
-                raise GitHubError(f"GitHub's answer is about {found.group(1)}, not about {self.repository} ({what})")
+                raise GitHubError(f"GitHub's answer is about {found.group(1)}, not about {self.repository} ({what}).")

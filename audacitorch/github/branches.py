@@ -38,7 +38,7 @@ class Branches:
         except NotFound:
             return None
         if not isinstance(data, Mapping) or data.get("encoding") != "base64":
-            raise GitHubError(f"GitHub gives no content of {path}")
+            raise GitHubError(f"GitHub gives no content of {path}.")
         return base64.b64decode(data["content"]).decode("utf-8")
 
     def commit(self, parent: str, files: Mapping[str, str], message: str) -> str:

@@ -131,7 +131,7 @@ class IssueTracker:
     def _same_issue(self, number: int, data: Any) -> Issue:
         issue: Issue = _parsed(Issue, data)
         if issue.number != number:
-            raise NoSuchIssue(f"GitHub's answer is about issue {issue.number}, not about {number} in {self.name}")
+            raise NoSuchIssue(f"GitHub's answer is about issue {issue.number}, not about {number} in {self.name}.")
         return issue
 
     def issues(self, **query: str) -> Iterator[Issue]:
@@ -167,7 +167,7 @@ class IssueTracker:
         data = self._github.call("PATCH", f"issues/comments/{comment}", "change a comment", {"body": body})
         comment_now: Comment = _parsed(Comment, data)
         if comment_now.id != comment:
-            raise GitHubError(f"GitHub's answer is about comment {comment_now.id}, not about {comment}")
+            raise GitHubError(f"GitHub's answer is about comment {comment_now.id}, not about {comment}.")
         return comment_now
 
     def delete_comment(self, comment: int) -> None:
@@ -187,7 +187,7 @@ class IssueTracker:
         labels = self._github.post_again(f"issues/{number}/labels", "label the issue", {"labels": list(names)})
         there = {str(label.get("name")).lower() for label in labels} if isinstance(labels, list) else set()
         if not there.issuperset(name.lower() for name in names):
-            raise GitHubError(f"GitHub did not set the labels {', '.join(names)} on issue {number}")
+            raise GitHubError(f"GitHub did not set the labels {', '.join(names)} on issue {number}.")
 
     def remove_label(self, number: int, name: str) -> None:
         """Take a label from an issue, if it is there."""
@@ -241,7 +241,7 @@ def _comment_on(number: int, data: Any) -> Comment:
     comment: Comment = _parsed(Comment, data)
     address = _text(data, "issue_url")
     if address and not address.endswith(f"/issues/{number}"):
-        raise GitHubError(f"GitHub's answer is about {one_line(address)}, not about issue {number}")
+        raise GitHubError(f"GitHub's answer is about {one_line(address)}, not about issue {number}.")
     return comment
 
 

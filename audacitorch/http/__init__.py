@@ -62,7 +62,7 @@ class Service:
 
     def error(self, answer: Answer, what: str) -> AudacitorchError:
         """The error that an answer other than a success stands for; ``what`` was asked for, in words."""
-        return self.unreachable(f"{self.name} could not answer for {what} (status {answer.response.status_code})")
+        return self.unreachable(f"{self.name} could not answer for {what} (status {answer.response.status_code}).")
 
 
 class Deadline:
@@ -158,9 +158,9 @@ class Answer:
             yield from self.response.iter_content(CHUNK)
         except (RequestException, OSError) as error:
             if self.deadline.passed:
-                took = f"an answer of {where} took longer than {self.deadline.seconds:.0f} seconds"
+                took = f"An answer of {where} took longer than {self.deadline.seconds:.0f} seconds."
                 raise self.service.unreachable(took) from error
-            raise self.service.cut(f"an answer of {where} was cut off: {reason(error)}") from error
+            raise self.service.cut(f"An answer of {where} was cut off: {reason(error)}.") from error
 
     def read(self, limit: int, what: str) -> bytes:
         """The whole body.
@@ -173,7 +173,7 @@ class Answer:
         for chunk in self.chunks():
             body += chunk
             if len(body) > limit:
-                raise BodyTooLarge(f"{what} has more than {limit} bytes")
+                raise BodyTooLarge(f"{what} has more than {limit} bytes.")
         return bytes(body)
 
     def json(self, what: str) -> Any:
@@ -187,9 +187,9 @@ class Answer:
             body = self.read(LARGEST_JSON, what)
             return json.loads(body) if body.strip() else None
         except BodyTooLarge as error:
-            raise self.service.unreachable(f"the answer of {self.service.name} is too long: {error}") from error
+            raise self.service.unreachable(f"The answer of {self.service.name} is too long: {error}") from error
         except (ValueError, RecursionError) as error:
-            raise self.service.cut(f"the answer of {self.service.name} is not JSON: {what}") from error
+            raise self.service.cut(f"The answer of {self.service.name} is not JSON: {what}.") from error
 
     def drain(self) -> None:
         """Read a small body to its end, so that its connection can be used again; hang up on a large one."""

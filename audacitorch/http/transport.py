@@ -120,7 +120,7 @@ class Transport:
             answer.drain()
             url = self._redirect(url, answer.response.headers["Location"], what)
             sent["params"] = None
-        raise self.service.unreachable(f"{self.service.name} redirects in circles: {what}")
+        raise self.service.unreachable(f"{self.service.name} redirects in circles: {what}.")
 
     def read(self, url: str, what: str, limit: int, **how: Any) -> Tuple[Answer, bytes]:
         """Open ``url`` and read its whole body, again if it was cut off.
@@ -164,7 +164,7 @@ class Transport:
     def _deadline(self, seconds: float, what: str) -> Deadline:
         limit = current_limit()
         if limit is not None and limit.passed:
-            raise self.service.unreachable(f"all of the {limit.seconds:.0f} seconds are used up: {what}")
+            raise self.service.unreachable(f"All of the {limit.seconds:.0f} seconds are used up: {what}.")
         return Deadline(seconds if limit is None else min(seconds, limit.left))
 
     def _send(self, method: str, url: str, sent: Dict[str, Any], what: str, deadline: Deadline) -> requests.Response:
@@ -186,7 +186,7 @@ class Transport:
                 return self._http.request(method, url, auth=_Bearer(token), stream=True, timeout=self._timeouts, **sent)
         except (RequestException, OSError, ValueError) as error:
             why = f"no answer within {deadline.seconds:.0f} seconds" if deadline.passed else reason(error)
-            raise self.service.unreachable(f"{host_of(url)} can't be reached ({what}): {why}") from error
+            raise self.service.unreachable(f"{host_of(url)} can't be reached ({what}): {why}.") from error
 
     def _redirect(self, url: str, location: str, what: str) -> str:
         schemes = ("https",) if urlsplit(url).scheme == "https" else ("https", "http")
@@ -199,7 +199,7 @@ class Transport:
             unsafe = f"{self.service.name} redirects to a place that is not safe to follow: {one_line(location)}"
             raise self.service.unreachable(unsafe)
         if not self.service.redirects_elsewhere and not self.is_ours(target):
-            raise self.service.unreachable(f"{self.service.name} redirects to another host ({what})")
+            raise self.service.unreachable(f"{self.service.name} redirects to another host ({what}).")
         return target
 
 

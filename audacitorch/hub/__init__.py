@@ -68,10 +68,10 @@ def _prepare(folder: Path, names: List[str], details: RepoDetails) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LocalStorageError(f"{folder} can't be created: {one_line(str(error))}") from error
+        raise LocalStorageError(f"{folder} can't be created: {one_line(str(error))}.") from error
     for name in WANTED:
         if name not in names and (folder / name).exists():
-            raise LocalStorageError(f"{folder} holds a {name} that is not from {details.id}: use another folder")
+            raise LocalStorageError(f"{folder} holds a {name} that is not from {details.id}: use another folder.")
     return folder
 
 

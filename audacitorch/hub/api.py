@@ -31,7 +31,7 @@ def endpoint_from(given: Optional[str]) -> str:
     except ValueError:
         usable = None
     if not usable:
-        raise HubUnreachable(f"the Hub's address must look like {DEFAULT_ENDPOINT}, not {one_line(endpoint)}")
+        raise HubUnreachable(f"The Hub's address must look like {DEFAULT_ENDPOINT}, not {one_line(endpoint)}.")
     return endpoint
 
 
@@ -75,7 +75,7 @@ class HubService(Service):
         """The Hub's error; a CDN's statuses say nothing about the repo."""
         asked, last = answer.hops[0], answer.response
         if origin(last.url) != origin(self._endpoint):
-            return HubUnreachable(f"{host_of(last.url)} could not answer for {what} (status {last.status_code})")
+            return HubUnreachable(f"{host_of(last.url)} could not answer for {what} (status {last.status_code}).")
         return error_for(last.status_code, last.headers, what, is_file=not self._is_api(asked.url))
 
     def _is_api(self, url: str) -> bool:
@@ -108,7 +108,7 @@ class Hub:
         total_seconds: float = TOTAL_SECONDS,
     ) -> None:
         if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
-            raise HubUnreachable("HF_HUB_OFFLINE is set")
+            raise HubUnreachable("HF_HUB_OFFLINE is set.")
         from audacitorch.http.transport import Transport
 
         self.endpoint = endpoint_from(endpoint)
@@ -144,7 +144,7 @@ class Hub:
         _, answer = self._transport.json(self.endpoint + path, f"{repo_id}@{revision}")
         details = RepoDetails.from_json(answer)
         if is_commit(revision) and details.sha != revision:
-            raise HubUnreachable(f"the Hub describes {details.sha} where {revision} was asked for")
+            raise HubUnreachable(f"The Hub describes {details.sha} where {revision} was asked for.")
         return details
 
     def read_file(
@@ -172,7 +172,7 @@ class Hub:
             self.check_commit(answer, revision, what)
             if expected is None or expected.fits(body):
                 return body
-        raise DamagedDownload(f"{what} is not what the Hub announced: its hash differs")
+        raise DamagedDownload(f"{what} is not what the Hub announced: its hash differs.")
 
     def open(
         self,
@@ -212,7 +212,7 @@ class Hub:
         """
         commit = answer.header("X-Repo-Commit")
         if is_commit(revision) and commit is not None and commit != revision:
-            raise DamagedDownload(f"the Hub gave {what} of another commit")
+            raise DamagedDownload(f"The Hub gave {what} of another commit.")
 
     def close(self) -> None:
         """Release the connections."""

@@ -106,7 +106,7 @@ class Download:
         except HubError:
             raise
         except OSError as error:
-            raise LocalStorageError(f"{self.target} can't be written: {one_line(str(error))}") from error
+            raise LocalStorageError(f"{self.target} can't be written: {one_line(str(error))}.") from error
 
     def present(self) -> Optional[str]:
         """The sha256 of the file in its place; None if it is not there, or is another one."""
@@ -152,7 +152,7 @@ class Download:
             return allowed
         left = self.ends - time.monotonic()
         if left <= 0:
-            raise HubUnreachable(f"the time for the download is up: {self.what}")
+            raise HubUnreachable(f"The time for the download is up: {self.what}.")
         return min(left, allowed)
 
     def receive(self, stream: BinaryIO, content: _Content) -> None:
@@ -168,7 +168,7 @@ class Download:
                 if not content.complete:
                     self.append(stream, content)
                 if not content.complete:
-                    raise DamagedDownload(f"{self.what} is not what the Hub announced: its hash differs")
+                    raise DamagedDownload(f"{self.what} is not what the Hub announced: its hash differs.")
                 return
             except DamagedDownload:
                 _restart(stream, content)
@@ -192,13 +192,13 @@ class Download:
                 _restart(stream, content)
             for chunk in answer.chunks():
                 if content.size + len(chunk) > self.file.size:
-                    raise DamagedDownload(f"{self.what} has more bytes than the Hub announced")
+                    raise DamagedDownload(f"{self.what} has more bytes than the Hub announced.")
                 stream.write(chunk)
                 content.update(chunk)
                 if self.progress:
                     self.progress(self.file.name, content.size, self.file.size)
         if content.size < self.file.size:
-            raise BodyCut(f"{self.what} ended after {content.size} of {self.file.size} bytes")
+            raise BodyCut(f"{self.what} ended after {content.size} of {self.file.size} bytes.")
 
     def continues(self, answer: Answer, first: int) -> bool:
         """Whether the answer is the rest of the file rather than all of it."""
@@ -206,7 +206,7 @@ class Download:
             return False
         rest = f"bytes {first}-{self.file.size - 1}/{self.file.size}"
         if answer.response.headers.get("Content-Range") != rest:
-            raise DamagedDownload(f"the server gave another part of {self.what} than the one that was asked for")
+            raise DamagedDownload(f"The server gave another part of {self.what} than the one that was asked for.")
         return True
 
 

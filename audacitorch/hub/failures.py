@@ -95,12 +95,12 @@ _BY_CODE = {
     "GatedRepo": GatedRepo,
 }
 _SENTENCES = {
-    RepoNotFound: "the Hub has no model repo {what} that this caller may see",
-    RevisionNotFound: "the Hub has no such revision: {what}",
-    FileNotFound: "the repo has no such file: {what}",
-    GatedRepo: "the repo is gated, its author must let you in first: {what}",
-    DisabledRepo: "the Hub has disabled this repo: {what}",
-    AccessDenied: "the Hub refuses access to {what}",
+    RepoNotFound: "The Hub has no model repo {what} that this caller may see",
+    RevisionNotFound: "The Hub has no such revision: {what}",
+    FileNotFound: "The repo has no such file: {what}",
+    GatedRepo: "The repo is gated, its author must let you in first: {what}",
+    DisabledRepo: "The Hub has disabled this repo: {what}",
+    AccessDenied: "The Hub refuses access to {what}",
 }
 
 
@@ -123,10 +123,10 @@ def error_for(status: int, headers: Mapping[str, str], what: str, *, is_file: bo
         kind = AccessDenied
     answer = f" (status {status}{', ' + said if said else ''})"
     if kind is not None:
-        found: HubError = kind(_SENTENCES[kind].format(what=what) + answer)
+        found: HubError = kind(f"{_SENTENCES[kind].format(what=what)}{answer}.")
         return found
     if status == 429:
-        return RateLimited(f"the Hub's rate limit is used up: {what}{answer}")
+        return RateLimited(f"The Hub's rate limit is used up: {what}{answer}.")
     if status == 416:
-        return DamagedDownload(f"the file is shorter than the Hub announced: {what}{answer}")
-    return HubUnreachable(f"the Hub could not answer for {what}{answer}")
+        return DamagedDownload(f"The file is shorter than the Hub announced: {what}{answer}.")
+    return HubUnreachable(f"The Hub could not answer for {what}{answer}.")

@@ -97,7 +97,7 @@ class RangeFile(RangedFile):
     def _fetch(self, first: int, stop: int) -> None:
         start, end = first * BLOCK, min(stop * BLOCK, self.size)
         if self.received + end - start > self._max_bytes:
-            raise RangeLimit(f"more than {self._max_bytes} bytes of {self._what} would have to be read")
+            raise RangeLimit(f"More than {self._max_bytes} bytes of {self._what} would have to be read.")
         data = self._hub.again(lambda: self._range(start, end))
         for block in range(first, stop):
             self._blocks[block] = data[(block - first) * BLOCK : (block - first + 1) * BLOCK]
@@ -105,12 +105,12 @@ class RangeFile(RangedFile):
     def _range(self, start: int, end: int) -> bytes:
         with self._open(start, end) as answer:
             if answer.response.status_code != 206:
-                raise RangesRefused(f"{self._what} can't be read in parts: the server ignores ranges")
+                raise RangesRefused(f"{self._what} can't be read in parts: the server ignores ranges.")
             self._check(answer, start, end)
             data = answer.read(end - start, self._what)
         self.received += len(data)
         if len(data) != end - start:
-            raise BodyCut(f"a part of {self._what} did not arrive whole")
+            raise BodyCut(f"A part of {self._what} did not arrive whole.")
         return data
 
     def _open(self, start: int, end: int) -> Answer:
@@ -128,7 +128,7 @@ class RangeFile(RangedFile):
 
     def _ask(self, url: str, start: int, end: int) -> Answer:
         if self.requests >= self._max_requests:
-            raise RangeLimit(f"more than {self._max_requests} requests would be needed for {self._what}")
+            raise RangeLimit(f"More than {self._max_requests} requests would be needed for {self._what}.")
         self.requests += 1
         answer = self._hub.open(url, self._what, first=start, last=end - 1)
         self.requests += len(answer.hops) - 1
@@ -138,11 +138,11 @@ class RangeFile(RangedFile):
         """Make sure that the answer is the range that was asked for, of the file that was asked for."""
         given = _CONTENT_RANGE.fullmatch(answer.response.headers.get("Content-Range", ""))
         if given is None or [int(number) for number in given.groups()] != [start, end - 1, self.size]:
-            raise DamagedDownload(f"the server gave another part of {self._what}, or one of another file")
+            raise DamagedDownload(f"The server gave another part of {self._what}, or one of another file.")
         self._hub.check_commit(answer, self._revision, self._what)
         linked = answer.header("X-Linked-ETag")
         if self._sha256 and linked and linked.strip('W/"') != self._sha256:
-            raise DamagedDownload(f"{self._what} is not what the Hub announced: its hash differs")
+            raise DamagedDownload(f"{self._what} is not what the Hub announced: its hash differs.")
         tag = answer.response.headers.get("ETag")
         if self._tags.setdefault(host_of(answer.url), tag) != tag:
-            raise DamagedDownload(f"{self._what} changed while it was read")
+            raise DamagedDownload(f"{self._what} changed while it was read.")

@@ -55,9 +55,9 @@ def parse_repo_id(text: str) -> Tuple[str, Optional[str]]:
     repo_id, at, revision = text.partition("@")
     fault = repo_id_fault(repo_id)
     if fault is not None:
-        raise InvalidRepoId(f"{fault}: write author/name or author/name@revision")
+        raise InvalidRepoId(f"{fault}: write author/name or author/name@revision.")
     if at and (not revision or len(revision) > _LONGEST_REVISION or _REVISION_FORBIDS.search(revision)):
-        raise InvalidRepoId(f"{_quoted(revision)} is not a branch, tag or commit: write author/name@revision")
+        raise InvalidRepoId(f"{_quoted(revision)} is not a branch, tag or commit: write author/name@revision.")
     return repo_id, revision or None
 
 
@@ -145,11 +145,11 @@ class RepoDetails:
             HubUnreachable: the answer is not of that shape.
         """
         if not isinstance(data, dict) or not isinstance(data.get("siblings"), list) or not is_commit(data.get("sha")):
-            raise HubUnreachable("the Hub describes a repo without its commit or its files")
+            raise HubUnreachable("The Hub describes a repo without its commit or its files.")
         try:
             repo_id, _ = parse_repo_id(str(data.get("id")))
         except InvalidRepoId as error:
-            raise HubUnreachable(f"the Hub describes a repo with an odd id: {error}") from error
+            raise HubUnreachable(f"The Hub describes a repo with an odd id: {error}") from error
         files: Dict[str, HubFile] = {}
         for sibling in data["siblings"]:
             file = _file_from_json(sibling)
@@ -167,7 +167,7 @@ def _file_from_json(sibling: Any) -> HubFile:
         sha256, size = lfs.get("sha256"), lfs.get("size", size)
     well_formed = isinstance(name, str) and isinstance(size, int) and size >= 0 and is_commit(git_sha1)
     if not well_formed or (lfs is not None and not (isinstance(sha256, str) and _SHA256.fullmatch(sha256))):
-        raise HubUnreachable(f"the Hub describes a file without its size or hash: {one_line(str(name))}")
+        raise HubUnreachable(f"The Hub describes a file without its size or hash: {one_line(str(name))}.")
     return HubFile(str(name), int(size or 0), str(git_sha1), sha256)
 
 
@@ -200,12 +200,12 @@ def list_models(transport: Transport, endpoint: str, tag: str, page_size: int = 
                 yield entry
         following = _next(transport, answer)
         if following in visited or (len(seen) == before and (following or len(visited) > 1)):
-            raise IncompleteListing(f"page {len(visited)} of the Hub's listing holds nothing new")
+            raise IncompleteListing(f"Page {len(visited)} of the Hub's listing holds nothing new.")
         if len(visited) == _MOST_PAGES:
-            raise IncompleteListing(f"the Hub's listing has more than {_MOST_PAGES} pages")
+            raise IncompleteListing(f"The Hub's listing has more than {_MOST_PAGES} pages.")
         url = following
     if doubtful:
-        raise IncompleteListing(f"the Hub listed {doubtful} repos twice or without an id, so others may be left out")
+        raise IncompleteListing(f"The Hub listed {doubtful} repos twice or without an id, so others may be left out.")
 
 
 def _page(transport: Transport, url: str, number: int) -> Tuple[Answer, List[Any]]:
@@ -213,13 +213,13 @@ def _page(transport: Transport, url: str, number: int) -> Tuple[Answer, List[Any
     try:
         answer, entries = transport.json(url, f"page {number} of the listing")
         if not isinstance(entries, list):
-            raise HubUnreachable("the Hub's listing is not a list")
+            raise HubUnreachable("The Hub's listing is not a list.")
     except HubError as error:
         if number > 1:
-            raise IncompleteListing(f"page {number} of the Hub's listing is missing: {error}") from error
+            raise IncompleteListing(f"Page {number} of the Hub's listing is missing: {error}") from error
         if isinstance(error, HubUnreachable):
             raise
-        raise HubUnreachable(f"the Hub gives no listing: {error}") from error
+        raise HubUnreachable(f"The Hub gives no listing: {error}") from error
     return answer, entries
 
 
@@ -233,9 +233,9 @@ def _next(transport: Transport, answer: Answer) -> Optional[str]:
     except (KeyError, ValueError) as error:
         if "next" not in header:
             return None
-        raise IncompleteListing(f"the Hub's link to the next page can't be read: {one_line(header)}") from error
+        raise IncompleteListing(f"The Hub's link to the next page can't be read: {one_line(header)}.") from error
     if not transport.is_ours(url):
-        raise IncompleteListing(f"the Hub's link to the next page leads elsewhere: {one_line(url)}")
+        raise IncompleteListing(f"The Hub's link to the next page leads elsewhere: {one_line(url)}.")
     return url
 
 

@@ -110,7 +110,7 @@ def _errors_of_the_hub(repo_id: str) -> Iterator[None]:
         yield
     except Exception as error:
         status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         if status in (401, 403):
-            raise AccessDenied(f"The Hub does not let this token write to {repo_id}: {said}") from error
-        raise HubUnreachable(f"The upload to {repo_id} was not finished; push again to go on: {said}") from error
+            raise AccessDenied(f"The Hub does not let this token write to {repo_id}: {said}.") from error
+        raise HubUnreachable(f"The upload to {repo_id} was not finished; push again to go on: {said}.") from error

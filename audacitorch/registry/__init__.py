@@ -83,7 +83,7 @@ def write(path: Path, text: str) -> bool:
         path.parent.mkdir(parents=True, exist_ok=True)
         return write_atomically(path, text)
     except OSError as error:
-        raise RegistryError(f"{path} can't be written: {one_line(error.strerror or str(error))}") from error
+        raise RegistryError(f"{path} can't be written: {one_line(error.strerror or str(error))}.") from error
 
 
 def read_json(path: Path, default: Any, hint: str = "repair it, or take it from git") -> Any:
@@ -97,10 +97,10 @@ def read_json(path: Path, default: Any, hint: str = "repair it, or take it from 
     except FileNotFoundError:
         return default
     except (OSError, ValueError, RecursionError) as error:
-        raise RegistryError(f"{path} can't be read ({one_line(str(error))}): {hint}") from error
+        raise RegistryError(f"{path} can't be read ({one_line(str(error))}): {hint}.") from error
     if not isinstance(value, type(default)):
         kind = "object" if isinstance(default, dict) else "array"
-        raise RegistryError(f"{path} should hold a JSON {kind}: {hint}")
+        raise RegistryError(f"{path} should hold a JSON {kind}: {hint}.")
     return value
 
 

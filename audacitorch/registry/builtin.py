@@ -54,26 +54,26 @@ def parse_builtin(text: str, path: Path) -> List[BuiltIn]:
     import yaml
 
     if len(text) > LARGEST:
-        raise RegistryError(f"{path} has more than {LARGEST:,} characters")
+        raise RegistryError(f"{path} has more than {LARGEST:,} characters.")
     unseen = _UNSEEN.search(text, 1 if text.startswith("\ufeff") else 0)
     if unseen is not None:
         line = text.count("\n", 0, unseen.start()) + 1
-        raise RegistryError(f"{path}, line {line}: there is a U+{ord(unseen.group()):04X}, which readers do not see")
+        raise RegistryError(f"{path}, line {line}: there is a U+{ord(unseen.group()):04X}, which readers do not see.")
     try:
         entries = yaml.load(text, Loader=_loader())  # noqa: S506  # a safe loader
     except yaml.YAMLError as error:
-        raise RegistryError(f"{path} is not YAML: {one_line(str(error))}") from error
+        raise RegistryError(f"{path} is not YAML: {one_line(str(error))}.") from error
     except RecursionError as error:
-        raise RegistryError(f"{path} is nested too deep") from error
+        raise RegistryError(f"{path} is nested too deep.") from error
     if entries is None:
         return []
     if not isinstance(entries, list):
-        raise RegistryError(f"{path} should hold a list")
+        raise RegistryError(f"{path} should hold a list.")
     found = [_entry(path, number, entry) for number, entry in enumerate(entries, 1)]
     names = Counter(entry.id.casefold() for entry in found)
     for entry in found:
         if names[entry.id.casefold()] > 1:
-            raise RegistryError(f"{path} names {entry.id} twice")
+            raise RegistryError(f"{path} names {entry.id} twice.")
     return found
 
 
@@ -120,32 +120,32 @@ def builtin_text(path: Path) -> str:
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise RegistryError(f"{path} can't be read: {one_line(str(error))}") from error
+        raise RegistryError(f"{path} can't be read: {one_line(str(error))}.") from error
 
 
 def _entry(path: Path, number: int, entry: Any) -> BuiltIn:
     where = f"{path}, entry {number}"
     if not isinstance(entry, Mapping):
-        raise RegistryError(f"{where}: should be a mapping with {', '.join(_FIELDS)}")
+        raise RegistryError(f"{where}: should be a mapping with {', '.join(_FIELDS)}.")
     unknown = [str(name) for name in entry if name not in _FIELDS]
     if unknown:
-        raise RegistryError(f"{where}: there is no field {one_line(unknown[0])}; the fields are {', '.join(_FIELDS)}")
+        raise RegistryError(f"{where}: there is no field {one_line(unknown[0])}; the fields are {', '.join(_FIELDS)}.")
     given: Dict[str, Optional[str]] = {}
     for name in _FIELDS:
         value = entry.get(name)
         if value is not None and not isinstance(value, str):  # the loader leaves all plain values as text
-            raise RegistryError(f"{where}: {name} should be one value")
+            raise RegistryError(f"{where}: {name} should be one value.")
         given[name] = value
     repo_id, revision, key, asked = (given[name] for name in ("id", "revision", "key", "request"))
     fault = repo_id_fault(repo_id or "")
     if repo_id is None or fault is not None:
-        raise RegistryError(f"{where}: {fault}")
+        raise RegistryError(f"{where}: {fault}.")
     if not is_commit(revision):
-        raise RegistryError(f"{where}: revision should be the full commit hash of {repo_id} that was examined")
+        raise RegistryError(f"{where}: revision should be the full commit hash of {repo_id} that was examined.")
     if key is not None and not KEY.fullmatch(key):
-        raise RegistryError(f"{where}: key should be the Hub's own key of {repo_id}, as its record has it")
+        raise RegistryError(f"{where}: key should be the Hub's own key of {repo_id}, as its record has it.")
     if asked is not None and not _NUMBER.fullmatch(asked):
-        raise RegistryError(f"{where}: request should be the number of an issue")
+        raise RegistryError(f"{where}: request should be the number of an issue.")
     request = None if asked is None else int(asked)
     return BuiltIn(repo_id, str(revision), request, given["date"] or "", given["note"] or "", key)
 

@@ -15,6 +15,7 @@ from audacitorch.registry.model_record import ModelRecord, blocking, reason_of
 from audacitorch.registry.record_schema import GONE, NOT_A_MODEL, UNREACHABLE
 from audacitorch.registry.sightings import Untested
 from audacitorch.report.model import FAIL, PASS
+from audacitorch.wording import sentence
 
 LISTED = "listed"
 QUARANTINED = "quarantined"
@@ -127,7 +128,7 @@ class _Records:
         if named is None:
             state = LISTED if entry.id in self.listed else WAITING
             return BuiltInState(
-                entry.id, entry.id, state, "there is no record of it yet", key=key, before=entry.revision
+                entry.id, entry.id, state, "There is no record of it yet.", key=key, before=entry.revision
             )
         return replace(self.judged(entry, named, moment), taken=taken)
 
@@ -149,8 +150,8 @@ class _Records:
 
     def taken_over(self, entry: BuiltIn, named: ModelRecord, key: str) -> BuiltInState:
         reason = (
-            "another repo has taken this name: examine it, and if it is to be listed put its revision and"
-            f" key: {named.key} into builtin.yml"
+            "Another repo has taken this name: examine it, and if it is to be listed put its revision and"
+            f" key: {named.key} into builtin.yml."
         )
         state = self.out(entry, named, reason)
         asked = (self.remembered.get(entry.id, {}).get("quarantine") or {}).get("revision")
@@ -169,17 +170,19 @@ class _Records:
         remembered = self.remembered.get(entry.id, {})
         if remembered.get("quarantine"):
             return self.out(entry, record, str(remembered["quarantine"].get("reason", "")))
-        waiting = "its latest revision has not been tested yet"
+        waiting = "Its latest revision has not been tested yet."
         if entry.id not in self.listed and record.id not in self.listed:
             return replace(state, state=WAITING, reason=waiting, key=self.keys[entry.id])
         refused = self.untested.refused(record)
         if refused is not None:
-            return self.out(entry, record, f"the Hub does not let us test what it lists: {refused}")
+            return self.out(entry, record, sentence(f"The Hub does not let us test what it lists: {refused}"))
         since = _moment(remembered.get("untested")) or moment
         if since is not None and moment is not None and moment - since >= UNTESTED_PATIENCE:
             why = self.untested.why(record)
             days = UNTESTED_PATIENCE.days
-            return self.out(entry, record, f"it could not be tested for {days} days{f': {why}' if why else ''}")
+            return self.out(
+                entry, record, sentence(f"It could not be tested for {days} days{f': {why}' if why else ''}")
+            )
         return replace(state, reason=waiting, untested="" if since is None else timestamp(since))
 
     def out(self, entry: BuiltIn, record: ModelRecord, reason: str) -> BuiltInState:
@@ -280,7 +283,7 @@ def _write(folder: RegistryFolder, found: List[BuiltInState], after: List[str], 
     text = with_revisions(text, moved)
     expected = [replace(entry, revision=moved.get(entry.id, entry.revision)) for entry in entries]
     if parse_builtin(text, folder.builtin) != expected:
-        raise RegistryError(f"{folder.builtin} can't be changed safely: give each entry and each field its own line")
+        raise RegistryError(f"{folder.builtin} can't be changed safely: give each entry and each field its own line.")
     state = {one.named: _state(one) for one in found if one.key is not None}
     files = [(folder.list, canonical(after)), (folder.builtin_state, canonical(state)), (folder.builtin, text)]
     for path, content in files:

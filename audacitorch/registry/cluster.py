@@ -39,7 +39,7 @@ class Cluster:
         try:
             import distributed
         except ImportError as error:
-            raise SchedulerUnreachable("a cluster needs Dask: pip install 'audacitorch[cluster]'") from error
+            raise SchedulerUnreachable("A cluster needs Dask: pip install 'audacitorch[cluster]'.") from error
         self.seconds = seconds
         self._address = address
         try:
@@ -49,7 +49,7 @@ class Cluster:
             self.ahead = self.width
             self._shares = shares(self._client.scheduler_info(n_workers=-1)["workers"])
         except (OSError, ValueError) as error:
-            raise SchedulerUnreachable(f"no Dask scheduler answers at {address}: {error}") from error
+            raise SchedulerUnreachable(f"No Dask scheduler answers at {address}: {error}.") from error
 
     def executor(self, width: int) -> Executor:
         """The cluster as an executor; a job whose process ended there is tried once more, elsewhere if need be."""
@@ -125,7 +125,7 @@ def cluster_or_processes(address: str, width: int, seconds: float = LONGEST_JOB)
         SchedulerUnreachable: as :class:`Cluster`. RegistryError: ``width`` is less than 1.
     """
     if width < 1:
-        raise RegistryError("at least one process must do the work")
+        raise RegistryError("At least one process must do the work.")
     if not address:
         return Processes(width, seconds)
     return Cluster(address, seconds)

@@ -141,7 +141,7 @@ def _read(hub: Hub, details: RepoDetails, record: ModelRecord, workers: Workers,
     else:
         found = {"metadata": None, "archive": None, **kept_findings([], [])}
     if found.get("damaged"):
-        raise DamagedDownload(f"{details.id}/{MODEL} is not what the Hub announced: its hash differs")
+        raise DamagedDownload(f"{details.id}/{MODEL} is not what the Hub announced: its hash differs.")
     if why is not None:
         found["could_not_run"].append({"rule": "archive", "error": why})
     return _with_findings(record, found, moment)

@@ -140,7 +140,7 @@ class _Sweep:
         now = time.monotonic()
         left = waiting + len(self.running)
         if self.ends is not None and now >= self.ends and left:
-            raise Stopped(f"the time is up: {left:,} models were not tested, and are tested next time")
+            raise Stopped(f"The time is up: {left:,} models were not tested, and are tested next time.")
         if now < self.next_look:
             return
         why = self.engine.lost()
@@ -152,7 +152,7 @@ class _Sweep:
             self.lost_since = now
             self.say(f"{why}: waiting {LOST_SECONDS:.0f} seconds for it to come back")
         elif now - self.lost_since >= LOST_SECONDS:
-            raise Stopped(f"{why}: {left:,} models were not tested; what was done is kept")
+            raise Stopped(f"{why}: {left:,} models were not tested; what was done is kept.")
         self.next_look = time.monotonic() + LOOK_SECONDS
 
     def stop(self) -> None:

@@ -35,7 +35,7 @@ class Unreadable(NamedTuple):
     later: bool
 
     def __str__(self) -> str:
-        return f"models/{self.place} can't be read and is skipped: {self.why}"
+        return f"models/{self.place} can't be read and is skipped: {self.why}."
 
 
 class RegistryFolder:
@@ -47,7 +47,7 @@ class RegistryFolder:
 
     def __init__(self, path: Path) -> None:
         if not path.is_dir():
-            raise RegistryError(f"there is no registry in {path}")
+            raise RegistryError(f"There is no registry in {path}.")
         self.path = path
         self.models = path / "models"
         self.builtin = path / "builtin.yml"
@@ -127,7 +127,7 @@ class RegistryFolder:
             (self.models / other).parent.mkdir(parents=True, exist_ok=True)
             os.replace(self.models / place, self.models / other)
         except OSError as error:
-            raise RegistryError(f"{self.models / place} can't be moved: {error.strerror or error}") from error
+            raise RegistryError(f"{self.models / place} can't be moved: {error.strerror or error}.") from error
 
     def write(self, place: str, record: ModelRecord) -> bool:
         """Have ``record`` at ``place``; False where nothing had to be written."""

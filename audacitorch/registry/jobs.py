@@ -66,7 +66,7 @@ class Shard(NamedTuple):
         found = _SHARD.fullmatch(text)
         shard = cls(int(found.group(1)), int(found.group(2))) if found else cls(0, 0)
         if not 1 <= shard.number <= shard.of:
-            raise ValueError(f"{text} is no part: write K/N, with K from 1 to N")
+            raise ValueError(f"{text} is not a part: write K/N, with K from 1 to N.")
         return shard
 
     def takes(self, job: Job) -> bool:
@@ -142,7 +142,7 @@ def matrix(jobs: Iterable[Job], most: int, each: int = 8) -> Dict[str, List[str]
     """Shards for a workflow's matrix: at most ``most``, about ``each`` jobs in one, none of them empty."""
     waiting = list(jobs)
     if most < 1:
-        raise RegistryError("a matrix has at least one part")
+        raise RegistryError("A matrix has at least one part.")
     count = min(most, -(-len(waiting) // each))
     shards = [Shard(number, count) for number in range(1, count + 1)]
     return {"shard": [f"{shard.number}/{shard.of}" for shard in shards if any(map(shard.takes, waiting))]}

@@ -46,7 +46,7 @@ def publish(
             return _commit(hub.endpoint, details, content, token)
         except _Overtaken:
             continue
-    raise HubUnreachable(f"{repo_id} is being changed by others all the time")
+    raise HubUnreachable(f"{repo_id} is being changed by others all the time.")
 
 
 def _content(folder: RegistryFolder) -> bytes:
@@ -55,9 +55,9 @@ def _content(folder: RegistryFolder) -> bytes:
         content = folder.list.read_bytes()
         items = json.loads(content)
     except (OSError, ValueError) as error:
-        raise RegistryError(f"{folder.list} can't be read: {one_line(str(error))}") from error
+        raise RegistryError(f"{folder.list} can't be read: {one_line(str(error))}.") from error
     if not isinstance(items, list) or items != sorted(read_list(folder)):
-        raise RegistryError(f"{folder.list} is not a sorted list of author/name")
+        raise RegistryError(f"{folder.list} is not a sorted list of author/name.")
     return content
 
 
@@ -99,18 +99,18 @@ def _commit(endpoint: str, details: RepoDetails, content: bytes, token: Optional
     except HfHubHTTPError as error:
         raise _error(error, details.id) from error
     except Exception as error:  # which HTTP library's errors these are depends on the client's version
-        raise HubUnreachable(f"{details.id} could not be written: {one_line(str(error))}") from error
+        raise HubUnreachable(f"{details.id} could not be written: {one_line(str(error))}.") from error
     return str(done.commit_url)
 
 
 def _error(error: Any, repo_id: str) -> Exception:
     status = getattr(getattr(error, "response", None), "status_code", None)
-    said = one_line(str(getattr(error, "server_message", None) or error))
+    said = one_line(str(getattr(error, "server_message", None) or error)).rstrip(".")
     if status == 412:
         return _Overtaken()
     if status in (401, 403):
-        return AccessDenied(f"the Hub does not let this caller write to {repo_id}: {said}")
+        return AccessDenied(f"The Hub does not let this caller write to {repo_id}: {said}.")
     if status == 404:
-        return RepoNotFound(f"there is no {repo_id} that this caller may write to")
+        return RepoNotFound(f"There is no {repo_id} that this caller may write to.")
     kind = HubUnreachable if status is None or status >= 500 or status == 429 else HubError
-    return kind(f"{repo_id} could not be written: {said}")
+    return kind(f"{repo_id} could not be written: {said}.")

@@ -76,7 +76,7 @@ def index_digest(folder: RegistryFolder) -> str:
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise RegistryError(f"{path} can't be read: {one_line(error.strerror or str(error))}") from error
+            raise RegistryError(f"{path} can't be read: {one_line(error.strerror or str(error))}.") from error
         digest.update(f"{name}\0{len(content)}\0".encode("utf-8", "surrogateescape") + content)
     return digest.hexdigest()
 

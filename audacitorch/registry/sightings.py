@@ -72,9 +72,9 @@ class ListedRepo:
         if fault is not None:
             raise NotUnderstood(fault)
         if key is not None and not (isinstance(key, str) and KEY.fullmatch(key)):
-            raise NotUnderstood(f"{identifier} has an odd _id: {one_line(repr(key))}")
+            raise NotUnderstood(f"{identifier} has an odd _id: {one_line(repr(key))}.")
         if not is_commit(sha):
-            raise NotUnderstood(f"{identifier} is listed without its commit")
+            raise NotUnderstood(f"{identifier} is listed without its commit.")
         return cls(
             id=identifier,
             key=key or hashlib.sha1(identifier.encode(), usedforsecurity=False).hexdigest(),

@@ -195,11 +195,11 @@ def apply(folder: RegistryFolder, result: Mapping[str, Any], moment: datetime) -
     with folder.writing():
         record = folder.find(str(result["id"]))
         if record is None or record.key != result["key"]:
-            raise NotApplied(f"there is no record of {one_line(str(result['id']))} any more")
+            raise NotApplied(f"There is no record of {one_line(str(result['id']))} any more.")
         if record.content != result["content"]:
-            raise NotApplied(f"{record.id} has changed since it was tested")
+            raise NotApplied(f"{record.id} has changed since it was tested.")
         if report.tool.get("version") != __version__ or report.target.revision != result["revision"]:
-            raise NotApplied(f"the report on {record.id} is of another version of this tool, or of another revision")
+            raise NotApplied(f"The report on {record.id} is of another version of this tool, or of another revision.")
         after = fold(record, _with(record, report, result, moment), moment)
         folder.write(folder.place(record.id), after)
         folder.keep_sounds(record.key, dict(result["content"]), result.get("sounds"))

@@ -58,7 +58,7 @@ class FolderRepo:
         try:
             return (self.folder / name).open("rb")
         except OSError as error:
-            raise TargetError(f"{name} can't be read: {error.strerror}") from error
+            raise TargetError(f"{name} can't be read: {error.strerror}.") from error
 
     def read(self, name: str, limit: int) -> bytes:
         """The beginning of a file: at most one byte more than ``limit``, so that a longer one can be told."""
@@ -66,7 +66,7 @@ class FolderRepo:
             try:
                 return file.read(limit + 1)
             except OSError as error:
-                raise TargetError(f"{name} can't be read: {error.strerror}") from error
+                raise TargetError(f"{name} can't be read: {error.strerror}.") from error
 
 
 class Digest:
@@ -103,12 +103,12 @@ class Digest:
 def _files_of(folder: Path) -> Dict[str, RepoFile]:
     try:
         if not folder.exists():
-            raise TargetError(f"there is no folder {folder}")
+            raise TargetError(f"There is no folder {folder}.")
         if not folder.is_dir():
-            raise TargetError(f"{folder} is a file: name the folder that holds model.pt and metadata.json")
+            raise TargetError(f"{folder} is a file: name the folder that holds model.pt and metadata.json.")
         return dict(_regular_files(folder, list(_lfs_patterns(folder))))
     except OSError as error:
-        raise TargetError(f"{folder} can't be read: {error.strerror}") from error
+        raise TargetError(f"{folder} can't be read: {error.strerror}.") from error
 
 
 def _regular_files(folder: Path, lfs_patterns: list[str]) -> Iterator[tuple[str, RepoFile]]:

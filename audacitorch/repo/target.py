@@ -63,7 +63,7 @@ def opened_repo(
         TargetError: it can't be read. Errors of :mod:`audacitorch.hub.failures` where the Hub was asked.
     """
     if not target:  # Path would take it for the working folder
-        raise TargetError("TARGET is empty: name a folder, or a Hub repo id")
+        raise TargetError("TARGET is empty: name a folder, or a Hub repo id.")
     target = from_page(target)
     folder = Path(target)
     if os.path.lexists(folder) or folder.parent.is_dir() or not _LOOKS_LIKE_AN_ID.fullmatch(target):
@@ -86,7 +86,7 @@ def fetched_repo(
     try:
         return FolderRepo(folder, fetch(repo_id, revision, folder, hub=Hub(endpoint), seconds=seconds))
     except (RepoNotFound, AccessDenied) as error:
-        there = "" if isinstance(error, AccessDenied) else f"{target} is not a folder here, and "
+        there = "" if isinstance(error, AccessDenied) else f"{target} is not a folder here. "
         raise TargetError(f"{there}{error}{_token_hint()}") from error
 
 
@@ -109,7 +109,7 @@ def write_facts(repo: Repo, path: Path) -> None:
     try:
         path.write_text(json.dumps({**told, "files": [asdict(file) for file in repo.files.values()]}), "utf-8")
     except OSError as error:
-        raise TargetError(f"{path} can't be written: {error.strerror}") from error
+        raise TargetError(f"{path} can't be written: {error.strerror}.") from error
 
 
 def read_facts(path: Path) -> Repo:
@@ -123,6 +123,6 @@ def read_facts(path: Path) -> Repo:
         files = {file["name"]: RepoFile(**file) for file in told["files"]}
         return Repo(told["source"], told["id"], told["revision"], files)
     except OSError as error:
-        raise TargetError(f"{path} can't be read: {error.strerror}") from error
+        raise TargetError(f"{path} can't be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise TargetError(f"{path} is not what `audacitorch fetch --facts` writes") from error
+        raise TargetError(f"{path} is not what `audacitorch fetch --facts` writes.") from error

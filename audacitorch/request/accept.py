@@ -24,6 +24,7 @@ from audacitorch.request.memory import CheckRun, OurComment, read_memory, set_st
 from audacitorch.request.mentions import Question
 from audacitorch.safetext import markdown_code
 from audacitorch.version import __version__
+from audacitorch.wording import sentence
 
 #: Audacity downloads this branch, so only what is there can be accepted.
 MAIN = "main"
@@ -138,7 +139,7 @@ def _list_text(path: Path) -> str:
     except FileNotFoundError:
         return "[]"
     except (OSError, UnicodeDecodeError) as error:
-        raise RegistryError(f"{path} can't be read: {error}") from error
+        raise RegistryError(sentence(f"{path} can't be read: {error}")) from error
 
 
 def _with_entry(entries: List[BuiltIn], text: str, listed: str, entry: BuiltIn) -> List[str]:
@@ -153,10 +154,10 @@ def _with_entry(entries: List[BuiltIn], text: str, listed: str, entry: BuiltIn) 
     try:
         names = json.loads(listed)
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise RegistryError("models.json should hold a list of ids")
+            raise RegistryError("models.json should hold a list of ids.")
         return [with_entry(text, entry), canonical(sorted({*names, entry.id}))]
     except ValueError as error:
-        raise RegistryError(f"the built-in list can't be changed: {error}") from error
+        raise RegistryError(sentence(f"The built-in list can't be changed: {error}")) from error
 
 
 @dataclass(frozen=True)

@@ -178,7 +178,7 @@ def read_decision(path: Path) -> Decision:
             raise DecisionError(f"The decision has more than {LARGEST_FILE:,} bytes.")
         data = json.loads(content)
     except (OSError, ValueError, RecursionError) as error:
-        raise DecisionError(f"The decision can't be read: {one_line(str(error))}") from error
+        raise DecisionError(f"The decision can't be read: {one_line(str(error))}.") from error
     return Decision.from_json(data)
 
 
@@ -208,5 +208,5 @@ def _validate(data: Any) -> None:
         if fault is not None:
             where = "/".join(str(part) for part in fault.absolute_path)
             raise DecisionError(
-                f"The {name} is not as its schema says, at {where or 'its top'}: {one_line(fault.message)}"
+                f"The {name} is not as its schema says, at {where or 'its top'}: {one_line(fault.message)}."
             )

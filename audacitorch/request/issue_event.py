@@ -141,7 +141,7 @@ def read_event(path: Path) -> Event:
             raise EventError(f"The event has more than {_LARGEST_EVENT:,} bytes.")
         data = json.loads(content)
     except (OSError, ValueError, RecursionError) as error:
-        raise EventError(f"The event can't be read: {one_line(str(error))}") from error
+        raise EventError(f"The event can't be read: {one_line(str(error))}.") from error
     if not isinstance(data, Mapping):
         raise EventError("The event is not a JSON object.")
     if "issue" not in data and isinstance(data.get("inputs"), Mapping):

@@ -133,7 +133,7 @@ def decline(github: GitHub, number: int, reason: str) -> None:
         GitHubError: GitHub does not do it.
     """
     if not reason.strip():
-        raise NoReason("Say why: /decline REASON")
+        raise NoReason("Say why: /decline REASON.")
     tracker = IssueTracker(github)
     issue = tracker.issue(number)
     text = f"{markdown(reason.strip(), 1000)}\n\nReopen this issue to ask again."

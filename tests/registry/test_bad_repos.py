@@ -146,7 +146,7 @@ class TestSweeps:
     def test_a_deadline_keeps_what_was_done(self) -> None:
         found: List[str] = []
         running = sweep([job(number) for number in range(4)], late, Processes(2), Disk(1000), deadline=8.0)
-        with pytest.raises(Stopped, match="the time is up: 1 models"):
+        with pytest.raises(Stopped, match="The time is up: 1 models"):
             found.extend(result["id"] for _, result in running)
         assert sorted(found) == [f"ann/effect-{number}" for number in range(3)]
 

@@ -127,7 +127,7 @@ class TestList:
             world.refresh(hours)
         done = world.curate(hours=30)
         assert world.listed() == []
-        assert "another repo has taken this name" in done.builtin_states[0].reason
+        assert "Another repo has taken this name" in done.builtin_states[0].reason
         world.list_builtin("ann/effect-00")  # a person has examined the new one
         world.curate(hours=31)
         assert world.listed() == ["ann/effect-00"]

@@ -39,7 +39,7 @@ class TestTakeover:
             world.refresh(hours)
             done = world.curate(hours)
             assert world.listed() == names[1:], f"after {hours} hours"
-            assert "another repo has taken this name" in done.builtin_states[0].reason
+            assert "Another repo has taken this name" in done.builtin_states[0].reason
         world.commit(names[0], model_files(8))  # a day later, the stranger's own commit
         world.refresh(hours=27)
         world.try_out(names[0], hours=27)
@@ -155,7 +155,7 @@ class TestNobodyCanRunIt:
         merge(world.folder, [result], START)
         done = world.curate(hours=1)
         assert world.listed() == names[1:]
-        assert "the Hub does not let us test what it lists" in done.builtin_states[0].reason
+        assert "The Hub does not let us test what it lists" in done.builtin_states[0].reason
         assert names[0] in dict(status(world.folder).untested)
         world.commit(names[0], model_files(10))
         world.refresh(hours=24)
