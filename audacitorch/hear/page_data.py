@@ -1,6 +1,6 @@
 """What a page shows beside report.json, as JSON: from the container in which the model ran to the one that renders it.
 
-Whoever reads it trusts nothing in it. Sounds are decoded and encoded anew, and pictures are drawn anew from them, so
+Its reader trusts nothing in it. Sounds are decoded and encoded again, and pictures are drawn again from them, so
 that a page holds nothing but what this program made.
 """
 
@@ -39,7 +39,7 @@ def dumps(heard: Sequence[Heard], excerpts: Excerpts) -> str:
 
 
 def small(heard: Heard) -> Heard:
-    """A clip whose sounds take about half of the bytes, for whoever keeps many."""
+    """A clip whose sounds take about half of the bytes, for a registry that keeps many."""
 
     def again(sound: Sound) -> Sound:
         import soundfile

@@ -23,7 +23,7 @@ def main(words: Optional[List[str]] = None) -> int:
     parser = argparse.ArgumentParser(prog="report", description="Render a report again from its JSON.")
     parser.add_argument("report", type=Path, help="report.json")
     parser.add_argument("folder", type=Path, help="where the report goes in every format")
-    parser.add_argument("--target", default="", metavar="DIR", help="what was checked, as the check was told")
+    parser.add_argument("--target", default="", metavar="DIR", help="the TARGET that the check was called with")
     parser.add_argument("--page-data", type=Path, metavar="FILE", help="what `check --page-data` wrote")
     parser.add_argument("--outputs", type=Path, metavar="FILE", help="add verdict, errors, warnings")
     arguments = parser.parse_args(words)

@@ -19,7 +19,7 @@ _COMMANDS = {ERROR: "error", WARNING: "warning", NOTE: "notice"}
 def render(report: Report, *, folder: str = "") -> str:
     """One command a line, the verdict first, then the most important findings that GitHub will show.
 
-    ``folder`` is the model repo's path below the root of the checkout. Every rule is told once before any is told
+    ``folder`` is the model repo's path below the root of the checkout. Every rule is shown once before any is shown
     twice, so thirty findings of one rule hide no other.
     """
     room = dict.fromkeys(_COMMANDS, MOST_OF_A_LEVEL)

@@ -1,4 +1,4 @@
-"""What a report tells a human, whatever the page: the first line, what to heed, and the findings in groups.
+"""What a report says to people, in whatever format: the first line, what to know about it, the findings in groups.
 
 Everything here is text as it came, hostile or not: a renderer escapes it in its own way.
 """

@@ -18,7 +18,7 @@ from audacitorch.report.model import Report
 class Format:
     """One format: the module that renders it, the ending of its file in a report's folder ("" where it has none).
 
-    ``placed`` formats name files below the root of the checkout, and are told the model's folder there.
+    ``placed`` formats name files below the root of the checkout, and get the model's folder there.
     """
 
     module: str

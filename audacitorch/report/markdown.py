@@ -42,8 +42,8 @@ def render(report: Report, *, limit: int = SUMMARY_LIMIT) -> str:
 def _parts(report: Report) -> Iterator[str]:
     """The report in self-contained pieces, the most important first."""
     yield f"## {_colour(report)} {markdown(content.headline(report), 600)}"
-    heed = [*content.identity(report), content.menu(report), *content.notices(report)]
-    yield from (markdown(line, 600) for line in heed if line)
+    about = [*content.identity(report), content.menu(report), *content.notices(report)]
+    yield from (markdown(line, 600) for line in about if line)
     yield _hosts(report)
     figures = measured.figures(report)
     if figures:

@@ -29,7 +29,7 @@ _MOST_OPERATORS = 6
 
 
 def rows(report: Report) -> List[Row]:
-    """Every fact that there is, in an order that suits a reader; what nobody knows has no row."""
+    """Every fact that there is, in the order in which people read them; what is not known has no row."""
     found = [
         ("Target", _target(report)),
         ("Revision", report.target.revision or ""),

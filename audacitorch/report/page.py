@@ -17,7 +17,7 @@ from audacitorch.report.rules_doc import help_url
 from audacitorch.safetext import visible, visible_lines, without_commands
 
 _OF_THE_MODEL = ("Target", "Revision", "Model", "SHA-256", "Archive", "Operators", "Audio", "Labels")
-_OF_THE_WALLS = ("Sandbox",)
+_OF_THE_SANDBOX = ("Sandbox",)
 #: Hints that are a command and nothing else.
 _COMMANDS = ("git ", "audacitorch ", "pip ", "scripts/")
 _MOST_OPERATORS = 500
@@ -97,9 +97,9 @@ def sections(report: Report) -> List[Tuple[str, List[measured.Row]]]:
     """Every fact, under three titles."""
     rows = measured.rows(report)
     model = [row for row in rows if row[0] in _OF_THE_MODEL]
-    walls = [row for row in rows if row[0] in _OF_THE_WALLS]
-    rest = [row for row in rows if row not in model and row not in walls]
-    named = (("The model", model), ("The walls around it", walls), ("The check", rest))
+    sandbox = [row for row in rows if row[0] in _OF_THE_SANDBOX]
+    rest = [row for row in rows if row not in model and row not in sandbox]
+    named = (("The model", model), ("The sandbox", sandbox), ("The check", rest))
     return [(title, found) for title, found in named if found]
 
 
