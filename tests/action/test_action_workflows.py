@@ -202,6 +202,7 @@ def test_what_fix_changes_is_suggested_on_the_lines_of_the_diff(tmp_path: Path) 
             run = run_workflow(model, text, event="pull_request", payload=payload, env=env)
             assert run.status == 1, run.log
         assert github.unexpected == []
+    assert made.number in state.reviews, run.log
     (review,) = state.reviews[made.number]
     (comment,) = review.comments
     assert comment["path"] == "metadata.json"
