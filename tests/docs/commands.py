@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).resolve().parents[2]
 #: What a block can be. A block without a language might hold commands that nothing runs.
-LANGUAGES = ("sh", "python", "yaml", "json", "text")
+LANGUAGES = ("sh", "python", "yaml", "json", "dockerfile", "text")
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,10 @@ REPLACED: Tuple[Replaced, ...] = (
 
 LEFT_OUT: Tuple[LeftOut, ...] = (
     LeftOut(
+        r"audacitorch-dask|SCHEDULER",
+        "makes a cluster of several machines; tests/registry/test_sweeps.py has one of processes on this machine",
+    ),
+    LeftOut(
         r"--verify-with ~/newer/bin/python",
         "needs the PyTorch that exported the model; tests/backport compares numbers",
     ),

@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Callable, Dict, Mapping
 
+from scripts import environment
 from tests.docs.commands import ROOT
 from tests.github import LocalGitHub
 from tests.hub import LocalHub
@@ -199,7 +200,7 @@ class World:
         home = self._folder / "home"
         home.mkdir()
         path = [str(_readers_environment() / "bin"), f"{sys.prefix}/bin", _programs(), os.environ["PATH"]]
-        environment = {
+        variables = {
             "PATH": os.pathsep.join(path),
             "HOME": str(home),
             "LANG": "C.UTF-8",
@@ -218,8 +219,8 @@ class World:
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         }
         if in_a_checkout:
-            environment["PYTHONPATH"] = str(self.here)
-        return environment
+            variables["PYTHONPATH"] = str(self.here)
+        return variables
 
 
 @cache
@@ -251,12 +252,7 @@ def machine_has() -> Dict[str, bool]:
 
 def require_fresh_environment() -> None:
     """Raise StaleEnvironment where this environment is not what scripts/setup --dev makes."""
-    stamp = Path(sys.prefix, ".audacitorch-setup")
-    summed = ["bash", "-c", "cat pyproject.toml requirements/*.txt | cksum"]
-    wanted = subprocess.run(summed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-    made = stamp.read_text("utf-8").strip() if stamp.is_file() else ""
-    fresh = made.startswith("dev=true") and made.endswith(wanted)
-    if not fresh:
+    if not environment.is_done(dev=True, cpu=False):
         raise StaleEnvironment(
             "scripts/setup --dev has to be run first: it did not make this environment as it is now."
         )

@@ -282,7 +282,7 @@ def test_a_failed_write_leaves_the_old_report(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(OSError, match="disk full"):
         write_reports(voice_activity(), tmp_path)
     assert written["json"].read_bytes() == before
-    assert len(list(tmp_path.iterdir())) == 4
+    assert sorted(tmp_path.iterdir()) == sorted(written.values())
 
 
 def test_json_and_annotations_import_nothing_heavy() -> None:
@@ -372,6 +372,8 @@ def test_every_format_of_the_table_is_tried_here_and_offered_on_the_command_line
     with pytest.raises(SystemExit):
         main(["check", "--help"])
     assert f"--format {{{','.join(FORMATS)}}}" in capsys.readouterr().out
+    action = (Path(__file__).parents[2] / "docs" / "action.md").read_text("utf-8")
+    assert [chosen for chosen in FORMATS.values() if chosen.ending and f"report.{chosen.ending}" not in action] == []
 
 
 def newer_export() -> Report:

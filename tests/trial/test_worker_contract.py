@@ -29,7 +29,7 @@ from audacitorch.trial.protocol import (
     Ready,
     Walls,
 )
-from audacitorch.trial.starters import torch_python, worker_starter
+from audacitorch.trial.starters import SANDBOXES, torch_python, worker_starter
 from tests.image import built_image
 
 from .worker_schema import schema
@@ -43,6 +43,11 @@ WORKERS = [
     pytest.param("forked", marks=pytest.mark.torch),
     pytest.param("container", marks=[pytest.mark.docker, pytest.mark.slow]),
 ]
+
+
+def test_every_sandbox_is_put_to_the_contract() -> None:
+    tried = {str(param.values[0]) for param in WORKERS}
+    assert set(SANDBOXES) - {"auto", "none"} <= tried  # one of these, and a process without its walls
 
 
 @pytest.fixture(params=WORKERS)
