@@ -10,7 +10,8 @@ stands:
 - ``# widens aten::f: what``: also where 1.9.0 takes it, because newer versions do more;
 - ``# raises for aten::f``: in branches, where there is no equivalent.
 
-None of them calls ``aten::div`` or ``aten::full``, which mean something else in archives of old formats.
+None of them calls ``aten::full``, or ``aten::div`` but for floating point without a rounding mode: in archives of old
+formats these mean something else.
 """
 
 from __future__ import annotations

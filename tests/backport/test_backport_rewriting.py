@@ -166,6 +166,41 @@ def test_every_function_is_used_and_brings_what_it_calls() -> None:
         assert function.how or name == "as_number" or any(re.search(rf"\.{name}\b", source) for source in others)
 
 
+def test_functions_call_nothing_that_old_formats_mean_otherwise() -> None:
+    for name, function in equivalents.functions().items():
+        assert not re.search(r"\btorch\.full\(|rounding_mode", function.source), name
+
+
+#: Functions whose operators the corpus calls by another name: those of layers, of torch.nn.functional and of signs.
+TRIED_BY_LAYERS = frozenset((
+    "_nested_tensor_from_mask_left_aligned", "_transformer_encoder_layer_fwd", "_upsample_nearest_exact1d",
+    "_upsample_nearest_exact2d", "_upsample_nearest_exact3d", "as_number", "as_strided_scatter",
+    "bitwise_and_number_first", "bitwise_or_number_first", "bitwise_xor_number_first", "bitwise_xor_tensors",
+    "broadcast_shapes", "col2im", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cross_entropy_loss",
+    "expm1", "get_autocast_dtype", "group_norm", "instance_norm", "is_autocast_enabled", "is_cpu", "is_nested",
+    "linalg_lu_factor_ex", "linalg_lu_solve", "log_sigmoid", "max_pool1d_with_indices", "nearest_exact1d",
+    "nearest_exact2d", "nearest_exact3d", "record_function_enter", "record_function_exit",
+))  # fmt: skip
+
+
+def test_every_function_is_tried() -> None:
+    """By its operator's name somewhere in the programs that are exported and compared."""
+    here = Path(__file__).parent
+    files = ("newer_modules.py", "architectures.py", "exports.py", Path(__file__).name, "../data/backport/corpus.json")
+    words = set()
+    for name in files:
+        text = (here / name).read_text(encoding="utf-8")
+        words.update(re.findall(r"\w+", text.partition("TRIED_BY_LAYERS = ")[0]))
+    found = equivalents.functions()
+    sources = {name: function.source for name, function in found.items()}
+    for name, function in found.items():
+        spellings = {one.partition("::")[2] for one in function.operators}
+        spellings |= {re.sub("^(special|linalg|fft)_", "", one.strip("_")) for one in spellings}
+        called = any(re.search(rf"\.{name}\b", source) for other, source in sources.items() if other != name)
+        tried = function.how == "raises" or called or bool(spellings & words)
+        assert tried != (name in TRIED_BY_LAYERS), f"{name}: add a line to tests/data/backport/corpus.json"
+
+
 @pytest.mark.torch
 def test_the_printed_functions_are_fresh() -> None:
     """``scripts/make-backport-functions``, run with Torch 1.9.0, makes them fresh."""
