@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Set, Tuple, Union
 from urllib.parse import quote
 
-from audacitorch.catalogue import badges, indexes, model_page
+from audacitorch.catalogue import exports, model_page
 from audacitorch.catalogue.entry import Entry, entry_of, without_record
 from audacitorch.catalogue.events import Chronicle
 from audacitorch.catalogue.health import Health
@@ -76,9 +76,9 @@ def write_site(folder: RegistryFolder, output: Path, address: str = ADDRESS) -> 
     site.cards(entries, health)
     site.page("health/index.html", "health.html", health=health, states=chronicle.states(), statuses=STATUSES)
     site.put("feed.xml", chronicle.feed(site.address, TITLE))
-    site.put("index.json", indexes.index_text(entries, site.address))
-    site.put("search.json", indexes.search_text(entries))
-    site.put("catalogue.schema.json", indexes.SCHEMA.read_bytes())
+    site.put("index.json", exports.index_text(entries, site.address))
+    site.put("search.json", exports.search_text(entries))
+    site.put("catalogue.schema.json", exports.SCHEMA.read_bytes())
     site.put("style.css", site.template("style.css").render())
     site.put("catalogue.js", _SCRIPT.read_bytes())
     site.sweep()
@@ -148,7 +148,7 @@ class _Site:
         """All pages of cards; the first one is the site's own."""
         parts = [entries[start : start + CARDS] for start in range(0, len(entries), CARDS)] or [[]]
         names = ["index.html", *(f"page/{number}/index.html" for number in range(2, len(parts) + 1))]
-        chosen: Dict[str, Any] = {"filters": indexes.filters(entries), "total": len(entries), "health": health}
+        chosen: Dict[str, Any] = {"filters": exports.filters(entries), "total": len(entries), "health": health}
         for number, (name, part) in enumerate(zip(names, parts), 1):
             self.page(name, "index.html", entries=part, number=number, count=len(parts), **chosen)
 
@@ -169,11 +169,11 @@ class _Site:
             source=lambda sound, kind: self._sound(entry, sound, kind),
             lines=visible_lines,
             link=lambda rule: help_url(quote(rule, errors="replace")),
-            badge=badges.snippet(entry, self.address),
-            shields=badges.shields_snippet(entry, self.address),
+            badge=exports.badge_snippet(entry, self.address),
+            shields=exports.shields_snippet(entry, self.address),
         )
-        self.put(f"{entry.page}badge.json", badges.endpoint(entry))
-        measures = badges.measures(entry)
+        self.put(f"{entry.page}badge.json", exports.badge_endpoint(entry))
+        measures = exports.badge_measures(entry)
         self.put(f"{entry.page}badge.svg", self.template("badge.svg").render(entry=entry, **measures))
 
     def _sound(self, entry: Entry, data: bytes, kind: str) -> str:

@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 
 from audacitorch.catalogue import site as site_module
-from audacitorch.catalogue.indexes import SCHEMA
+from audacitorch.catalogue.exports import SCHEMA
 from audacitorch.catalogue.site import ADDRESS, write_site
 from audacitorch.hosts import HOSTS
 from audacitorch.registry.record_schema import PARTLY, STATUSES

@@ -1,4 +1,4 @@
-"""Indexes of the catalogue: ``index.json`` for programs, ``search.json`` for the page's own search and filters."""
+"""What the catalogue gives to programs: ``index.json``, ``search.json`` for its own search, and badges."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import json
 from collections import Counter
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Sequence, Tuple
+from urllib.parse import quote
 
 from audacitorch.catalogue.entry import Entry
 from audacitorch.hosts import HOSTS
 from audacitorch.registry import canonical
+from audacitorch.registry.record_schema import BAD, GOOD, PARTLY
 
 SCHEMA_VERSION = 1
 SCHEMA = Path(__file__).resolve().parents[1] / "data" / "catalogue.schema.json"
@@ -18,6 +20,12 @@ _MOST_CHOICES = 40
 #: Columns of ``search.json`` whose values are numbers of a list of the different ones.
 _SHARED = ("domains", "tags", "menu", "licence", "status", "mark", "built_in")
 _VERDICTS = {"pass": "p", "fail": "f"}
+#: What a badge's left side says, and its right side's colours.
+LABEL = "Audacity"
+_COLOURS = {GOOD: "1a7f37", PARTLY: "8a5a00", BAD: "b3261e"}
+_OTHER = "57606a"
+#: Pixels of a letter at 11 px in the fonts that a badge names, and what lies around a text.
+_LETTER, _AROUND = 6.3, 12
 
 Choices = Sequence[str]
 
@@ -81,3 +89,28 @@ _FILTERS = (
     ("built_in", "Built-in"),
     ("licence", "Licence"),
 )
+
+
+def badge_endpoint(entry: Entry) -> str:
+    """The JSON that https://shields.io/badges/endpoint-badge reads."""
+    colour = _COLOURS.get(entry.mark, _OTHER)
+    badge = {"schemaVersion": 1, "label": LABEL, "message": entry.status, "color": colour}
+    return json.dumps(badge) + "\n"
+
+
+def badge_measures(entry: Entry) -> dict[str, object]:
+    """What the SVG's template needs: colour and widths in pixels."""
+    left, right = (round(len(text) * _LETTER) + _AROUND for text in (LABEL, entry.status))
+    return {"label": LABEL, "colour": _COLOURS.get(entry.mark, _OTHER), "left": left, "right": right}
+
+
+def badge_snippet(entry: Entry, address: str) -> str:
+    """Markdown for a README: the badge, which links to the model's page."""
+    page = address + quote(entry.page)
+    return f"[![{LABEL}]({page}badge.svg)]({page})"
+
+
+def shields_snippet(entry: Entry, address: str) -> str:
+    """The same by shields.io, which draws it in the style of its other badges."""
+    page = address + quote(entry.page)
+    return f"[![{LABEL}](https://img.shields.io/endpoint?url={quote(page + 'badge.json', safe='')})]({page})"
