@@ -123,7 +123,7 @@ def _channels() -> List[Fixture]:
 
 def _sounds() -> List[Fixture]:
     return [
-        _effect("nan-on-silence", modules.Normalizes(), error("output-not-finite", message="2,048 NaN and 0 infinite")),
+        _effect("nan-on-silence", modules.Normalizes(), error("output-not-finite", message="2,048 NaN values")),
         _effect("infinity", modules.Logarithm(), error("output-not-finite", message="infinite values"),
                 note("clipping", message="The output reaches"), note("dc-offset", message="constant offset")),
         _effect("always-nan", modules.Adds(float("nan"), 0.0), error("output-not-finite", message="524,288 NaN")),
