@@ -448,7 +448,7 @@ def _repo(base: str) -> Dict[str, bytes]:
 def bases() -> Iterator[Fault]:
     """The repos without a fault; a labeler of probabilities is one for the specification only."""
     for name in _GOOD:
-        yield Fault(f"good-{name}", (), _repo(name), ALPHA if name == "labeler" else ())
+        yield Fault(f"without-a-fault-{name}", (), _repo(name), ALPHA if name == "labeler" else ())
 
 
 def faults() -> Iterator[Fault]:
