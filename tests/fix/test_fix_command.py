@@ -63,6 +63,7 @@ def contents(folder: Path) -> Dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", [name for name in MECHANICAL if name not in NOT_YET])
+@pytest.mark.slow
 def test_one_command_fixes_it_whole(name: str, tmp_path: Path) -> None:
     folder = copy_of(name, tmp_path)
     done = run("fix", str(folder), "--yes", "--static")

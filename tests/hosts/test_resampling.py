@@ -48,6 +48,7 @@ def torchaudio_resample(waveform: Any, from_rate: float, to_rate: float) -> Any:
 
 @pytest.mark.parametrize("samples", [1, 2, 100, 4001])
 @pytest.mark.parametrize(("from_rate", "to_rate"), PAIRS)
+@pytest.mark.slow
 def test_every_bit_is_torchaudios(from_rate: float, to_rate: float, samples: int) -> None:
     waveform = noise(2, samples)
     expected = torchaudio_resample(waveform, from_rate, to_rate)
@@ -97,6 +98,7 @@ def test_float64_is_torchaudios_but_for_rounding() -> None:
 
 
 @pytest.mark.parametrize(("from_rate", "to_rate"), [(22051, 44100), (44100, 44101), (384000, 383993), (44100, 397)])
+@pytest.mark.slow
 def test_coprime_rates_take_neither_gigabytes_nor_minutes(from_rate: int, to_rate: int) -> None:
     block = torch.sin(torch.arange(262_144) * (2 * math.pi * 100 / from_rate))[None]
     started = time.perf_counter()

@@ -45,6 +45,7 @@ def take_tour(python: Path, hub: LocalHub, folder: Path, **environment: str) -> 
 
 @pytest.mark.parametrize("name", CLIENTS)
 @pytest.mark.parametrize("xet", [True, False], ids=["with Xet", "without Xet"])
+@pytest.mark.slow
 def test_both_clients_list_read_and_upload(local_hub: LocalHub, tmp_path: Path, name: str, xet: bool) -> None:
     files = {"README.md": b"---\ntags: [audacity]\n---\n", "metadata.json": b"{}", "model.pt": b"PK34" * 5_000}
     local_hub.add_repo("ann/effect", files, lfs=["model.pt"])
