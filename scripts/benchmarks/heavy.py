@@ -84,18 +84,20 @@ class ConvTasNet(nn.Module):
 
 
 class UNet(nn.Module):
-    """Six strided convolutions down and six up, with their skips added."""
+    """Wave-U-Net: ten levels, each with half the samples and more channels, and the same back with their skips."""
 
-    def __init__(self, depth: int = 6, first: int = 54) -> None:
+    def __init__(self, depth: int = 10, first: int = 44) -> None:
         super().__init__()
-        channels = [1, *(first * 2**i for i in range(depth - 1)), first * 2 ** (depth - 2)]
+        channels = [1, *(first * level for level in range(1, depth + 1))]
         pairs = list(zip(channels, channels[1:]))
-        self.step = 4**depth
-        self.down = nn.ModuleList(nn.Sequential(nn.Conv1d(a, b, 8, stride=4, padding=2), nn.ReLU()) for a, b in pairs)
+        self.step = 2**depth
+        self.down = nn.ModuleList(nn.Sequential(nn.Conv1d(a, b, 15, padding=7), nn.LeakyReLU()) for a, b in pairs)
+        self.middle = nn.Sequential(nn.Conv1d(channels[-1], channels[-1], 15, padding=7), nn.LeakyReLU())
         self.up = nn.ModuleList(
-            nn.Sequential(nn.ConvTranspose1d(b, a, 8, stride=4, padding=2), nn.ReLU() if a > 1 else nn.Tanh())
-            for a, b in reversed(pairs)
+            nn.Sequential(nn.Conv1d(b + (channels[level + 2] if level + 2 < len(channels) else b), b, 5, padding=2))
+            for level, (a, b) in reversed(list(enumerate(pairs)))
         )
+        self.last = nn.Conv1d(channels[1], 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         samples = x.shape[1]
@@ -104,9 +106,12 @@ class UNet(nn.Module):
         for down in self.down:
             flow = down(flow)
             skips.append(flow)
+            flow = flow[:, :, ::2]
+        flow = self.middle(flow)
         for up in self.up:
-            flow = up(flow + skips.pop())
-        return flow[:, 0, :samples]
+            flow = nn.functional.interpolate(flow, scale_factor=2.0, mode="linear", align_corners=False)
+            flow = nn.functional.leaky_relu(up(torch.cat([flow, skips.pop()], dim=1)))
+        return torch.tanh(self.last(flow))[:, 0, :samples]
 
 
 def main() -> int:
