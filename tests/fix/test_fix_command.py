@@ -223,6 +223,7 @@ def errors_when_run(folder: Path) -> Tuple[str, ...]:
         ("labeler-that-says-it-is-an-effect", "waveform-to-waveform", "waveform-to-labels"),
     ],
 )
+@pytest.mark.slow
 def test_a_wrong_effect_type_is_corrected_by_what_the_model_returns(
     name: str, wrong: str, right: str, tmp_path: Path
 ) -> None:

@@ -90,6 +90,7 @@ def comparable(trial: Trial) -> Any:
 
 
 @pytest.mark.parametrize("module", [modules.Booster, modules.Counts, modules.AlwaysRaises])
+@pytest.mark.slow
 def test_a_forked_worker_sees_what_a_fresh_one_sees(module: Any, parent: WorkerParent, tmp_path: Path) -> None:
     model = saved(tmp_path, module())
     first, second, fresh = (try_out(start, model) for start in (parent.fork, parent.fork, worker_starter("process")))
