@@ -199,7 +199,9 @@ class World:
     def _variables(self, in_a_checkout: bool) -> Dict[str, str]:
         home = self._folder / "home"
         home.mkdir()
+        # The interpreter itself comes last: uv looks for one that is in no virtual environment.
         path = [str(_readers_environment() / "bin"), f"{sys.prefix}/bin", _programs(), os.environ["PATH"]]
+        path.append(f"{sys.base_prefix}/bin")
         variables = {
             "PATH": os.pathsep.join(path),
             "HOME": str(home),
@@ -216,6 +218,7 @@ class World:
             "GIT_CONFIG_VALUE_0": _REPOSITORY,
             # What a package needs is there already: see the first rule of tests.docs.differences.
             "PIP_NO_BUILD_ISOLATION": "0",
+            "UV_SYSTEM_CERTS": "1",  # as pip and git do
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         }
         if in_a_checkout:
