@@ -6,6 +6,7 @@ No command is told anything by this but addresses and tokens, as environment var
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
@@ -33,10 +34,17 @@ _BOOSTER = ROOT / "examples" / "booster-net"
 _REQUESTS = (21, 22, 23)
 
 
+def _temporary(name: str) -> Path:
+    """A folder that is gone when this process is."""
+    folder = tempfile.mkdtemp(prefix=f"audacitorch-{name}-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
 @cache
 def origin() -> Path:
     """A git repository of this checkout as it is on disk, with the tag ``v1``; an archive of it is ``v1.tar.gz``."""
-    folder = Path(tempfile.mkdtemp(prefix="audacitorch-origin-"))
+    folder = _temporary("origin")
     listed = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split("\0")
     for name in filter(lambda name: name and (ROOT / name).exists(), names):
@@ -229,7 +237,7 @@ class World:
 @cache
 def _readers_environment() -> Path:
     """A virtual environment for what ``pip`` installs, in which everything else is there already."""
-    folder = Path(tempfile.mkdtemp(prefix="audacitorch-reader-"))
+    folder = _temporary("reader")
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     (packages,) = folder.glob("lib/python3.*/site-packages")
     # First on the path, because the setuptools that a new environment has does not know our pyproject.toml.
@@ -241,7 +249,7 @@ def _readers_environment() -> Path:
 @cache
 def _programs() -> str:
     """A folder in which Docker's own client, uv and pipx come before others of that name."""
-    folder = Path(tempfile.mkdtemp(prefix="audacitorch-programs-"))
+    folder = _temporary("programs")
     for name, found in {"docker": DOCKER, "uvx": program("uvx"), "uv": program("uv"), "pipx": program("pipx")}.items():
         if found is not None and Path(found).exists():
             (folder / name).symlink_to(found)
