@@ -26,7 +26,7 @@ class Entry:
     Attributes:
         key: the Hub's own key of the repo, which outlives a change of name; empty without a record.
         page: the path of its page below the site, with a slash at its end; empty without a page.
-        menu: where Audacity lists it, such as ``Effect > Deep Learning Effect``; empty if its metadata doesn't say.
+        menu: where Audacity lists it, one of ``MENUS``; empty if the metadata do not say.
         rate: its sample rate in Hz, None if its metadata doesn't say.
         hosts: the verdict of every host, in the order of ``HOSTS``.
         status: the status as people read it, and ``mark`` how it is coloured.

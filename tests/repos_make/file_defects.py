@@ -44,6 +44,8 @@ def _readmes() -> List[Fixture]:
         _readme("readme-without-front-matter", "card-tag-missing", "names no tags", b"# A model\n"),
         _readme("readme-without-the-tag", "card-tag-missing", "`audacity`", b"---\ntags: [audio]\n---\n"),
         _readme("readme-tag-in-capitals", "card-tag-missing", '"Audacity"', b"---\ntags: [Audacity]\n---\n"),
+        Fixture("licence-is-not-spdx", (note("card-licence", message='"free"'),), card(), booster,
+                b"---\ntags: audacity\nlicense: free\n---\n"),
         _readme("front-matter-is-no-yaml", "card-front-matter", "Line 3", b"---\ntags: [audacity\n---\n"),
         _readme("front-matter-makes-objects", "card-front-matter", "Line 2",
                 b"---\ntags: !!python/object/apply:os.getcwd []\n---\n"),
