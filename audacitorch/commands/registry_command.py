@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
 
 from audacitorch.commands.options import (
     add_endpoint_argument,
     add_format_argument,
-    add_jobs_argument,
-    add_limit_arguments,
     add_registry_argument,
     positive_integer,
-    seconds_above_zero,
 )
+from audacitorch.commands.registry_trials import add_test_arguments, say, test_models
 from audacitorch.safetext import visible
 
 if TYPE_CHECKING:
@@ -26,12 +21,9 @@ if TYPE_CHECKING:
 
     from audacitorch.registry.builtin_list import ListUpdate
     from audacitorch.registry.folder import RegistryFolder
-    from audacitorch.registry.testing import Tested
 
 #: Lines about single repos that are printed.
 _MOST_LINES = 50
-#: How often a sweep says in a log how far it is.
-_LOG_SECONDS = 30.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     for name, what in (("base", "the common ancestor"), ("ours", "our version, which is overwritten"), ("theirs", "")):
         merge.add_argument(name, type=Path, help=what or "the other version")
-    _add_test_arguments(test)
+    add_test_arguments(test)
     status.add_argument(
         "--since",
         metavar="DATE",
@@ -81,42 +73,6 @@ def _action(actions: Any, name: str, summary: str, folder: bool = True) -> argpa
     add_registry_argument(action)
     add_endpoint_argument(action)
     return action
-
-
-def _add_test_arguments(test: argparse.ArgumentParser) -> None:
-    add_jobs_argument(test, os.cpu_count() or 1)
-    test.add_argument(
-        "--scheduler", default="", metavar="ADDRESS", help="address of the Dask cluster that does the work"
-    )
-    test.add_argument("--shard", metavar="K/N", help="test only part K of N")
-    test.add_argument(
-        "--plan", type=positive_integer, metavar="N", help="print up to N parts as a workflow's matrix, run nothing"
-    )
-    test.add_argument(
-        "--results", type=Path, metavar="DIR", help="write the results there and leave the records unchanged"
-    )
-    test.add_argument(
-        "--merge", type=Path, metavar="DIR", help="write the results in DIR into the records, and run nothing"
-    )
-    test.add_argument("--index", action="store_true", help="with --plan: print the digest of the registry as well")
-    test.add_argument(
-        "--planned",
-        metavar="PLAN",
-        help="with --merge: take only what PLAN, from --plan N --index, asks each part for",
-    )
-    add_limit_arguments(test)
-    test.add_argument(
-        "--deadline", type=seconds_above_zero, metavar="S", help="stop after S seconds and keep the results so far"
-    )
-    test.add_argument(
-        "--disk",
-        type=positive_integer,
-        default=16384,
-        metavar="MB",
-        help="disk space for downloads (default: %(default)s)",
-    )
-    test.add_argument("--sounds", action="store_true", help="keep what built-in models sound like, for the catalogue")
-    test.add_argument("--cache", type=Path, metavar="DIR", help="folder for downloads until they are tested")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -148,106 +104,24 @@ def _refresh(arguments: argparse.Namespace, folder: RegistryFolder, moment: date
     with Hub(arguments.endpoint) as hub:
         done = refresh(folder, hub, moment, arguments.workers or WORKERS, confirmed=arguments.confirm_missing)
     for odd in done.odd:
-        _say(odd)
+        say(odd)
     for repo_id, why in list(done.why.items())[:_MOST_LINES]:
-        _say(f"{repo_id} could not be looked at and stays as it was: {why}")
+        say(f"{repo_id} could not be looked at and stays as it was: {why}")
     if len(done.why) > _MOST_LINES:
-        _say(f"and {len(done.why) - _MOST_LINES:,} more")
+        say(f"and {len(done.why) - _MOST_LINES:,} more")
     for name in done.missing_builtins:
-        _say(f"the Hub's listing lacks the built-in model {name}")
+        say(f"the Hub's listing lacks the built-in model {name}")
     if done.fault:
-        _say(f"not complete: {done.fault}")
+        say(f"not complete: {done.fault}")
     print(f"{done.listed:,} listed, {done.unchanged:,} unchanged, {done.written:,} written, {done.missing:,} missing")
     return _built_in(arguments, folder, moment) or done.exit_status
 
 
 def _test(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime) -> int:
-    from audacitorch.registry import RegistryError
-    from audacitorch.registry.jobs import matrix, plan
-    from audacitorch.registry.shard_results import Plan, planned_results, saved
-    from audacitorch.registry.testing import merge
-
-    if arguments.plan:
-        parts = matrix(plan(folder, arguments.sounds), arguments.plan)
-        print(Plan.of(folder, parts["shard"], arguments.sounds).to_json() if arguments.index else json.dumps(parts))
-        return 0
-    if arguments.planned and not arguments.merge:
-        raise RegistryError("--planned needs --merge: it says which results are taken.")
-    if arguments.planned:
-        done = merge(folder, planned_results(folder, arguments.merge, Plan.from_json(arguments.planned)), moment)
-    elif arguments.merge:
-        done = merge(folder, saved(arguments.merge), moment)
-    else:
-        done = _run_trials(arguments, folder, moment)
-    for repo_id, why in done.failures.items():
-        _say(f"{repo_id} could not be tested: {why}")
-    if done.stopped:
-        _say(done.stopped)
-    unreadable = [str(one) for one in folder.unreadable]
-    for said in unreadable:
-        _say(said)
-    counts = {status: list(done.statuses.values()).count(status) for status in sorted(set(done.statuses.values()))}
-    told = [f"{count:,} {status}" for status, count in counts.items()]
-    print(f"{len(done.statuses):,} tested{': ' if told else ''}{', '.join(told)}; {len(done.failures):,} could not be")
-    status = done.exit_status or (3 if unreadable else 0)
-    return status if arguments.results else _built_in(arguments, folder, moment) or status
-
-
-def _run_trials(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime) -> Tested:
-    from audacitorch.hub.api import endpoint_from
-    from audacitorch.registry import RegistryError
-    from audacitorch.registry.cluster import cluster_or_processes
-    from audacitorch.registry.executors import Disk
-    from audacitorch.registry.jobs import Setting, Shard
-    from audacitorch.registry.testing import run_trials
-
-    try:
-        shard = Shard.parse(arguments.shard) if arguments.shard else None
-    except ValueError as error:
-        raise RegistryError(str(error)) from error
-    setting = Setting(
-        endpoint=endpoint_from(arguments.endpoint),
-        cache=str(arguments.cache or _cache()),
-        sandbox=arguments.sandbox,
-        timeout_seconds=arguments.timeout,
-        memory_bytes=arguments.memory << 20,
-    )
-    told = _say if sys.stderr.isatty() else _now_and_then(_say)
-    engine = cluster_or_processes(arguments.scheduler, arguments.jobs, setting.job_seconds)
-    try:
-        return run_trials(
-            folder,
-            engine,
-            setting,
-            Disk(arguments.disk << 20),
-            moment,
-            shard=shard,
-            keep=arguments.results,
-            deadline=arguments.deadline,
-            say=_say,
-            sounds=arguments.sounds,
-            tell=lambda repo_id, said: told(f"{repo_id}: {said}"),
-        )
-    finally:
-        engine.close()
-
-
-def _now_and_then(say: Callable[[str], None]) -> Callable[[str], None]:
-    """``say`` for a log, which need not hold a line for each model."""
-    last = time.monotonic()
-
-    def said(text: str) -> None:
-        nonlocal last
-        if time.monotonic() - last >= _LOG_SECONDS:
-            last = time.monotonic()
-            say(text)
-
-    return said
-
-
-def _cache() -> Path:
-    """Where this user's programs keep what can be downloaded again."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "audacitorch", "trials")
+    status = test_models(arguments, folder, moment)
+    if arguments.plan or arguments.results:
+        return status
+    return _built_in(arguments, folder, moment) or status
 
 
 def _status(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime) -> int:
@@ -273,17 +147,17 @@ def _keep_issues(repository: str, found: Any) -> None:
     with GitHub(repository) as github:
         try:
             for done in keep_issues(github, found.built_in, found.held):
-                _say(done)
+                say(done)
         except GitHubError as error:
             if error.status != 410:
                 raise
-            _say(f"Issues are switched off in {repository}: none was opened or closed.")
+            say(f"Issues are switched off in {repository}: none was opened or closed.")
 
 
 def _publish(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetime) -> int:
     status = _built_in(arguments, folder, moment, tell=True)
     for one in folder.unreadable:
-        _say(str(one))
+        say(str(one))
     return status or (3 if folder.unreadable else 0)
 
 
@@ -298,7 +172,7 @@ def _built_in(arguments: argparse.Namespace, folder: RegistryFolder, moment: dat
             _upload(arguments, folder)
     except TooManyRemovals as stop:
         for line in str(stop).splitlines():
-            _say(line)
+            say(line)
         return stop.exit_status
     return 0
 
@@ -330,7 +204,3 @@ def _site(arguments: argparse.Namespace, folder: RegistryFolder, moment: datetim
     count = write_site(folder, arguments.output, arguments.address or ADDRESS)
     print(f"{count:,} models in {arguments.output / 'index.html'}")
     return 0
-
-
-def _say(text: str) -> None:
-    print(f"audacitorch: {visible(text)}", file=sys.stderr)
