@@ -237,10 +237,10 @@ REPORTED = {
     "DCCRN_5_fairseq_3376_no_batch_dimension": ("wants-a-batch", "forward-error", "x.unsqueeze(0)"),
     "msprior_8_RAVE_no_forward": ("no-forward", "forward-signature", "forward(self, x: Tensor)"),
     "pytorch_71929_21402_dropout_in_training": ("drops-in-use", "training-mode", "model.eval()"),
-    "pytorch_123507_81287_no_quantized_engine": ("quantized", "quantized", "before it is quantized"),
+    "pytorch_123507_81287_no_quantized_engine": ("quantized", "quantized", "before quantization"),
     "public_cards_tags_of_16_characters": ("tag-16-characters", "metadata-field-length", "Shorten the text"),
     "public_cards_template_descriptions": ("rename-to-what-is-there", "metadata-unknown-field", "delete"),
-    "ASR_notebook_a_frozen_decoder": ("labels-that-never-change", "ignores-input", "tells two sounds apart"),
+    "ASR_notebook_a_frozen_decoder": ("labels-that-never-change", "ignores-input", "results for different inputs"),
     "x03_timestamps_in_milliseconds": ("timestamps-in-milliseconds", "timestamps-unit", "milliseconds by 1000"),
 }  # fmt: skip
 

@@ -42,7 +42,7 @@ found["privileges"] = status["NoNewPrivs"].strip()
 found["user"] = os.getuid()
 found["environment"] = dict(os.environ)
 found["files"] = sorted(glob.glob("/checkout/**", recursive=True) + glob.glob("/checkout/.*"))
-found["sizes"] = {name: os.path.getsize("/checkout/" + name) for name in os.listdir("/checkout")}
+found["sizes"] = {name: os.path.getsize(name) for name in os.listdir(".")}
 found["memory"] = int(open("/sys/fs/cgroup/memory.max" if os.path.exists("/sys/fs/cgroup/memory.max")
                            else "/sys/fs/cgroup/memory/memory.limit_in_bytes").read())
 print("PROBE " + json.dumps(found))

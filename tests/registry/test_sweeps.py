@@ -339,5 +339,5 @@ class TestCluster:
 
     def test_a_scheduler_that_does_not_answer_is_told(self) -> None:
         pytest.importorskip("distributed")
-        with pytest.raises(SchedulerUnreachable, match="no Dask scheduler answers"):
+        with pytest.raises(SchedulerUnreachable, match="No Dask scheduler answers"):
             Cluster("tcp://127.0.0.1:9", 10.0, timeout=0.3)
