@@ -69,7 +69,7 @@ FIGURES: Tuple[Figure, ...] = (
     Figure("a report's files on top of a check", "s", "report", r"--report adds # s", 1.5),
     Figure("a check of a ConvTasNet over one whole block", "times", "heavy", r"ConvTasNet: check over .*?: #", 5),
     Figure("a check of a U-Net over one whole block", "times", "heavy", r"UNet: check over .*?: #", 5),
-    Figure("`run` over the same passes in a bare script", "times", "run", r"ratio, median of \d+ pairs: #", 1.3),
+    Figure("`run` over the same passes in a bare script", "times", "run", r"ratio to the bare script: #", 1.3),
     Figure("first page of a catalogue of 10,000 models", "kB", "site", r"first page: # kB", 300),
     Figure("a keystroke in its search", "ms", "site", r"a keystroke: # ms to the next frame", 50),
     Figure("push to report on top of the check", "s", "action", r"on top, median of \d+ pairs: # s", 3),
