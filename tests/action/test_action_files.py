@@ -90,14 +90,14 @@ def test_inputs_reach_scripts_through_the_environment_alone() -> None:
 def test_the_inputs_and_outputs_are_those_that_were_promised() -> None:
     promised = "path repo-id revision host strict fail-on ignore timeout memory report-name backport fix"
     promised += " comment token image"
-    assert list(ACTION["inputs"]) == promised.split()
+    assert list(ACTION.get("inputs", {})) == promised.split()
     assert list(ACTION["outputs"]) == ["verdict", "errors", "warnings", "report", "repaired"]
-    for name in [*ACTION["inputs"], *ACTION["outputs"]]:
+    for name in [*ACTION.get("inputs", {}), *ACTION["outputs"]]:
         assert f"| `{name}` |" in DOCS
 
 
 def test_all_versions_are_one() -> None:
-    image = ACTION["inputs"]["image"]["default"]
+    image = ACTION.get("inputs", {})["image"]["default"]
     assert DEFAULT_IMAGE == IMAGE
     if image == "build":  # a checkout without a release
         assert f"ghcr.io/audacitorch/action:v{__version__}" == IMAGE
@@ -111,7 +111,7 @@ def test_all_versions_are_one() -> None:
 
 @pytest.mark.parametrize("stand_in", [path for path in FOLDER.iterdir() if (path / "action.yml").exists()], ids=str)
 def test_a_stand_in_takes_what_is_given_to_the_real_step(stand_in: Path) -> None:
-    taken = yaml.safe_load((stand_in / "action.yml").read_text("utf-8"))["inputs"]
+    taken = yaml.safe_load((stand_in / "action.yml").read_text("utf-8")).get("inputs", {})
     given = {name for step in steps() for name in step.get("with", {}) if f"/{stand_in.name}@" in step["uses"]}
     assert given <= set(taken)
     for step in steps():
@@ -245,7 +245,7 @@ def test_every_example_in_the_documentation_is_a_workflow(tmp_path: Path) -> Non
         steps = [step for job in workflow["jobs"].values() for step in job.get("steps", [])]
         given = [step.get("with", {}) for step in steps if "audacitorch/action@" in step.get("uses", "")]
         assert len(given) == 1
-        assert all(set(inputs) <= set(ACTION["inputs"]) for inputs in given)
+        assert all(set(inputs) <= set(ACTION.get("inputs", {})) for inputs in given)
     run_tool("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *map(str, tmp_path.glob("*.yml")))
     run_tool("actionlint", *map(str, tmp_path.glob("*.yml")))
     run_tool(
@@ -292,7 +292,7 @@ def test_a_release_pins_the_image_for_its_tag_for_v1_and_for_its_commit(clone: P
     assert done.returncode == 0, done.stderr
     for name in (f"v{__version__}", "v1", "HEAD"):
         action = yaml.safe_load(shown(clone, f"{name}:action.yml"))
-        assert action["inputs"]["image"]["default"] == f"ghcr.io/audacitorch/action@{digest}"
+        assert action.get("inputs", {})["image"]["default"] == f"ghcr.io/audacitorch/action@{digest}"
         assert f'IMAGE = "ghcr.io/audacitorch/action@{digest}"\n' in shown(clone, f"{name}:audacitorch/version.py")
     assert "not a digest" in release(clone, "pin", f"v{__version__}", "sha256:short").stderr
     assert "pins an image already" in release(clone, "verify", f"v{__version__}").stderr

@@ -149,7 +149,7 @@ FOLLOWED = [
     # The card and the repo's files
     Followed("card-front-matter", "front-matter-is-no-yaml", text("README.md", "---\ntags: audacity\n---\n# Model\n")),
     Followed("card-tag-missing", "readme-without-front-matter", fixed),
-    Followed("card-licence", "readme-without-the-tag", text("README.md", "---\ntags: [audio]\nlicense: mit\n---\n")),
+    Followed("card-licence", "licence-is-not-spdx", text("README.md", "---\ntags: audacity\nlicense: mit\n---\n")),
     Followed("missing-file", "no-files-yet", saved_by_save_model, "audacitorch.utils.save_model("),
     Followed("not-in-lfs", "not-in-lfs", in_lfs),
     Followed("lfs-pointer", "checkout-without-lfs", exported(halves)),

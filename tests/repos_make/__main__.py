@@ -34,7 +34,7 @@ def write(fixture: Fixture, repos: Path) -> None:
     model = fixture.model() if callable(fixture.model) else None
     if fixture.model == KEPT:
         model = (folder / "model.pt").read_bytes()
-    expect = json.dumps(fixture.expect(), indent=2, ensure_ascii=False) + "\n"
+    expect = json.dumps(fixture.expect(), indent=1, ensure_ascii=False) + "\n"
     files = {
         "model.pt": model,
         "metadata.json": fixture.metadata,
@@ -60,7 +60,7 @@ def write_expectation(folder: Path) -> None:
         report = check(FolderRepo(copy), Options(static=True), worker_starter()).to_json()
     kept = [{key: found[key] for key in ("rule", "severity", "hosts", "message")} for found in report["findings"]]
     expect = {"static": True, "lfs": True, "findings": kept}
-    (folder / "expect.json").write_text(json.dumps(expect, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "expect.json").write_text(json.dumps(expect, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"{folder / 'expect.json'}: {', '.join(found['rule'] for found in kept) or 'nothing found'}")
 
 
