@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from audacitorch.commands.options import (
     add_endpoint_argument,
@@ -63,7 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_registry_argument(handle)
     add_endpoint_argument(handle)
     handle.set_defaults(act=_handle_comment)
+    _add_views(commands)
 
+
+def _add_views(commands: Any) -> None:
+    """The subcommands that change nothing on GitHub."""
     listing = commands.add_parser("list", help="list the open requests: age, state, verdict, whom each waits for")
     add_format_argument(listing, ("text", "markdown", "json"))
     listing.set_defaults(act=_list)

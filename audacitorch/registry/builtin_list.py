@@ -127,9 +127,7 @@ class _Records:
             named = self.renamed(entry, key)
         if named is None:
             state = LISTED if entry.id in self.listed else WAITING
-            return BuiltInState(
-                entry.id, entry.id, state, "There is no record of it yet.", key=key, before=entry.revision
-            )
+            return BuiltInState(entry.id, entry.id, state, "It has no record yet.", key=key, before=entry.revision)
         return replace(self.judged(entry, named, moment), taken=taken)
 
     def renamed(self, entry: BuiltIn, key: str) -> Optional[ModelRecord]:

@@ -195,7 +195,7 @@ def apply(folder: RegistryFolder, result: Mapping[str, Any], moment: datetime) -
     with folder.writing():
         record = folder.find(str(result["id"]))
         if record is None or record.key != result["key"]:
-            raise NotApplied(f"There is no record of {one_line(str(result['id']))} any more.")
+            raise NotApplied(f"{one_line(str(result['id']))} has no record any more.")
         if record.content != result["content"]:
             raise NotApplied(f"{record.id} has changed since it was tested.")
         if report.tool.get("version") != __version__ or report.target.revision != result["revision"]:
